@@ -1,0 +1,1 @@
+"""arqade: the client for arq job queues, sync and async."""

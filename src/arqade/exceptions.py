@@ -1,0 +1,253 @@
+"""The errors of arqade, one tree under `ArqadeError`.
+
+An error that concerns one job carries its id. Every message says what has become of the job
+and what to do. The last part of the module holds stand-ins for arq's own exceptions, which a
+worker stores as results and which must decode where arq is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "ArqJobError",
+    "ArqadeError",
+    "ConfigurationError",
+    "DeserializationError",
+    "EnqueueManyError",
+    "EnqueueUncertain",
+    "JobCancelled",
+    "JobDeserializationError",
+    "JobExecutionFailed",
+    "JobNotFound",
+    "JobNotQueued",
+    "JobResultUnavailable",
+    "JobSerializationError",
+    "NotQueuedReason",
+    "PayloadTooLarge",
+    "QueueClosed",
+    "QueueConnectionError",
+    "QueueServerError",
+    "ResultNotFound",
+    "Retry",
+    "RetryJob",
+    "SerializationError",
+    "WrongEventLoopError",
+]
+
+NotQueuedReason: TypeAlias = Literal["queued", "deferred", "in_progress", "complete"]
+"""The state of the job that stood in the way of a new one with its id."""
+
+
+class ArqadeError(Exception):
+    """The base of all errors that arqade raises by itself."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from ``args`` and attributes, whatever a subclass's constructor takes."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    cls: type[ArqadeError], args: tuple[object, ...], state: Mapping[str, object]
+) -> ArqadeError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ArqJobError(ArqadeError):
+    """An error that concerns one job.
+
+    Args:
+        message: What happened.
+        job_id: The job's id, or None if it is not known.
+    """
+
+    def __init__(self, message: str, job_id: str | None) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobNotQueued(ArqJobError):
+    """The job was not enqueued, since a job with its id exists.
+
+    Args:
+        job_id: The id of both jobs.
+        reason: The state of the job that is there.
+    """
+
+    def __init__(self, job_id: str | None, reason: NotQueuedReason | None = None) -> None:
+        state = f", {reason.replace('_', ' ')}" if reason else ""
+        super().__init__(
+            f"Job was not queued because it already exists{state}. id={job_id}", job_id
+        )
+        self.reason = reason
+
+
+class JobNotFound(ArqJobError):
+    """There is no job with this id in this queue."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job could not be found. id={job_id}", job_id)
+
+
+class JobResultUnavailable(ArqJobError):
+    """The job exists and has no result yet."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job result could not be found. id={job_id}", job_id)
+
+
+class JobSerializationError(ArqJobError):
+    """The codec can't turn a job's arguments, or a worker's can't turn its result, into bytes."""
+
+
+class JobDeserializationError(ArqJobError):
+    """The bytes of a job or of a result can't be decoded here."""
+
+
+class PayloadTooLarge(ArqJobError):
+    """The encoded job is larger than the queue's ``max_payload_bytes``.
+
+    Args:
+        job_id: The job's id.
+        size: The size of the encoded job in bytes.
+        limit: The largest size allowed, in bytes.
+    """
+
+    def __init__(self, job_id: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"Job was not queued because its payload of {size} bytes is over the limit of {limit} "
+            f"bytes; pass a reference to the data, or raise max_payload_bytes. id={job_id}",
+            job_id,
+        )
+        self.size = size
+        self.limit = limit
+
+
+class JobCancelled(ArqJobError):
+    """The job was aborted: what `JobResult.unwrap` raises for it.
+
+    It takes the place of the stored `asyncio.CancelledError`, which would cancel the caller.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job was aborted. id={job_id}", job_id)
+
+
+class EnqueueUncertain(ArqadeError):
+    """The job was sent, and no answer came before the retry budget was over.
+
+    It may be in the queue, or done, or not there. The same call with ``_token=error.token``
+    settles it without making a second job.
+
+    Args:
+        job_id: The job's id.
+        token: The call's token.
+    """
+
+    def __init__(self, job_id: str, token: str) -> None:
+        super().__init__(
+            "Job was sent and no answer came: it may or may not be queued. Repeat the call with "
+            f"this error's token as _token, and its job_id as _job_id, to settle it. id={job_id}"
+        )
+        self.job_id = job_id
+        self.token = token
+
+
+class EnqueueManyError(ArqadeError):
+    """A bulk enqueue ended before its end.
+
+    Args:
+        message: What happened.
+        enqueued: Ids of the jobs that are enqueued.
+        not_enqueued: Ids of the jobs that are not.
+        uncertain: Ids of the jobs that were sent and not answered.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        enqueued: Sequence[str],
+        not_enqueued: Sequence[str],
+        uncertain: Sequence[str],
+    ) -> None:
+        super().__init__(message)
+        self.enqueued = enqueued
+        self.not_enqueued = not_enqueued
+        self.uncertain = uncertain
+
+
+class QueueConnectionError(ArqadeError):
+    """The server can't be reached, or refuses this client.
+
+    Connecting, name look-up, TLS, authentication or a time-out; redis-py's own error is the
+    ``__cause__``.
+    """
+
+
+class QueueServerError(ArqadeError):
+    """The server was reached and refused the command.
+
+    Out of memory, missing permissions, a key of a wrong type, a read-only replica; redis-py's
+    own error is the ``__cause__``.
+    """
+
+
+class QueueClosed(ArqadeError):
+    """The queue was closed and can't be used any more."""
+
+
+class WrongEventLoopError(ArqadeError):
+    """The queue belongs to another event loop; nothing was sent."""
+
+
+class ConfigurationError(ArqadeError, ValueError):
+    """A setting, a URL or an environment variable is wrong or missing."""
+
+
+# Stand-ins for arq's exceptions, with its names, bases and constructors (arq 0.26 to 0.28,
+# arq/worker.py and arq/jobs.py), so that results decode without arq.
+
+
+class JobExecutionFailed(RuntimeError):  # noqa: N818 - arq's name
+    """Stands for `arq.worker.JobExecutionFailed`: a job expired, unknown, or tried too often."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare class and arguments, as arq does."""
+        if isinstance(other, JobExecutionFailed):
+            return self.args == other.args
+        return False
+
+    __hash__ = RuntimeError.__hash__
+
+
+class Retry(RuntimeError):  # noqa: N818 - arq's name
+    """Stands for `arq.worker.Retry`: the job asked to be run again.
+
+    Attributes:
+        defer_score: Delay before the next try, in milliseconds.
+    """
+
+    defer_score: int | None = None
+
+
+class RetryJob(RuntimeError):  # noqa: N818 - arq's name
+    """Stands for `arq.worker.RetryJob`."""
+
+
+class ResultNotFound(RuntimeError):  # noqa: N818 - arq's name
+    """Stands for `arq.jobs.ResultNotFound`."""
+
+
+class SerializationError(RuntimeError):
+    """Stands for `arq.jobs.SerializationError`."""
+
+
+class DeserializationError(SerializationError):
+    """Stands for `arq.jobs.DeserializationError`: a worker could not decode the job."""
