@@ -81,9 +81,9 @@ class JobNotQueued(ArqJobError):
     """
 
     def __init__(self, job_id: str | None, reason: NotQueuedReason | None = None) -> None:
-        state = f", {reason.replace('_', ' ')}" if reason else ""
+        state = f" reason={reason}" if reason else ""
         super().__init__(
-            f"Job was not queued because it already exists{state}. id={job_id}", job_id
+            f"Job was not queued because it already exists. id={job_id}{state}", job_id
         )
         self.reason = reason
 
