@@ -1,1 +1,68 @@
 """arqade: the client for arq job queues, sync and async."""
+
+from __future__ import annotations
+
+from arqade._async.queue import ArqQueue
+from arqade._async.redis_queue import RedisArqQueue
+from arqade._sync.queue import SyncArqQueue
+from arqade._sync.redis_queue import SyncRedisArqQueue
+from arqade.codecs import Codec, PickleCodec
+from arqade.exceptions import (
+    ArqadeError,
+    ArqJobError,
+    ConfigurationError,
+    EnqueueManyError,
+    EnqueueUncertain,
+    JobCancelled,
+    JobDeserializationError,
+    JobNotFound,
+    JobNotQueued,
+    JobResultUnavailable,
+    JobSerializationError,
+    PayloadTooLarge,
+    QueueClosed,
+    QueueConnectionError,
+    QueueServerError,
+    WrongEventLoopError,
+)
+from arqade.models import (
+    CancelOutcome,
+    JobMetadata,
+    JobRequest,
+    JobResult,
+    JobStatus,
+)
+from arqade.settings import ArqMode, RedisSettings, build_arq_redis_settings
+
+__all__ = [
+    "ArqJobError",
+    "ArqMode",
+    "ArqQueue",
+    "ArqadeError",
+    "CancelOutcome",
+    "Codec",
+    "ConfigurationError",
+    "EnqueueManyError",
+    "EnqueueUncertain",
+    "JobCancelled",
+    "JobDeserializationError",
+    "JobMetadata",
+    "JobNotFound",
+    "JobNotQueued",
+    "JobRequest",
+    "JobResult",
+    "JobResultUnavailable",
+    "JobSerializationError",
+    "JobStatus",
+    "PayloadTooLarge",
+    "PickleCodec",
+    "QueueClosed",
+    "QueueConnectionError",
+    "QueueServerError",
+    "RedisArqQueue",
+    "RedisSettings",
+    "SyncArqQueue",
+    "SyncRedisArqQueue",
+    "WrongEventLoopError",
+    "build_arq_redis_settings",
+]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from arqade._compat import override
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -45,6 +47,7 @@ NotQueuedReason: TypeAlias = Literal["queued", "deferred", "in_progress", "compl
 class ArqadeError(Exception):
     """The base of all errors that arqade raises by itself."""
 
+    @override
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from ``args`` and attributes, whatever a subclass's constructor takes."""
         return _rebuild, (type(self), self.args, self.__dict__)
@@ -215,9 +218,10 @@ class ConfigurationError(ArqadeError, ValueError):
 # arq/worker.py and arq/jobs.py), so that results decode without arq.
 
 
-class JobExecutionFailed(RuntimeError):  # noqa: N818 - arq's name
+class JobExecutionFailed(RuntimeError):
     """Stands for `arq.worker.JobExecutionFailed`: a job expired, unknown, or tried too often."""
 
+    @override
     def __eq__(self, other: object) -> bool:
         """Compare class and arguments, as arq does."""
         if isinstance(other, JobExecutionFailed):
@@ -227,7 +231,7 @@ class JobExecutionFailed(RuntimeError):  # noqa: N818 - arq's name
     __hash__ = RuntimeError.__hash__
 
 
-class Retry(RuntimeError):  # noqa: N818 - arq's name
+class Retry(RuntimeError):
     """Stands for `arq.worker.Retry`: the job asked to be run again.
 
     Attributes:
@@ -237,11 +241,11 @@ class Retry(RuntimeError):  # noqa: N818 - arq's name
     defer_score: int | None = None
 
 
-class RetryJob(RuntimeError):  # noqa: N818 - arq's name
+class RetryJob(RuntimeError):
     """Stands for `arq.worker.RetryJob`."""
 
 
-class ResultNotFound(RuntimeError):  # noqa: N818 - arq's name
+class ResultNotFound(RuntimeError):
     """Stands for `arq.jobs.ResultNotFound`."""
 
 

@@ -1,0 +1,1 @@
+"""A queue's interface and its implementation on Redis."""

@@ -1,0 +1,147 @@
+"""What a caller is told: from what the server knows to metadata, results and errors.
+
+The real queue and the mock both end here, so that they answer alike.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from arqade._protocol import payloads
+from arqade._validation import ms_to_datetime
+from arqade.exceptions import (
+    JobDeserializationError,
+    JobNotFound,
+    JobNotQueued,
+    JobResultUnavailable,
+)
+from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobResult, JobStatus
+
+if TYPE_CHECKING:
+    from arqade._protocol.payloads import JobTimes
+    from arqade._protocol.scripts import EnqueueAnswer, JobView
+    from arqade.codecs import Codec
+
+__all__ = ["Asked", "cancelled", "enqueued", "finished", "metadata", "result"]
+
+
+@attrs.frozen
+class Asked:
+    """Which job a caller asked for."""
+
+    job_id: str
+    queue_name: str
+    """The queue to look into."""
+
+    explicit: bool
+    """Whether the caller named the queue: then a job of another one is not found."""
+
+    codec: Codec
+
+
+def metadata(asked: Asked, view: JobView) -> JobMetadata[Any]:
+    """Tell what is known of a job.
+
+    Raises:
+        JobNotFound: There is no such job in this queue.
+        JobDeserializationError: Its bytes can't be decoded.
+    """
+    if view.result is not None:
+        return payloads.as_metadata(_decode_result(asked, view.result))
+    if view.job is None or view.score is None:
+        raise JobNotFound(asked.job_id)
+    return payloads.decode_job(
+        view.job,
+        job_id=asked.job_id,
+        queue_name=asked.queue_name,
+        status=view.status,
+        score=view.score,
+        codec=asked.codec,
+    )
+
+
+def finished(asked: Asked, view: JobView) -> JobResult[Any] | None:
+    """Give a job's result, or None while there may still come one.
+
+    Raises:
+        JobNotFound: There is no such job in this queue, and no result.
+        JobDeserializationError: The result's bytes can't be decoded.
+    """
+    if view.result is not None:
+        return _decode_result(asked, view.result)
+    if not view.is_pending:
+        raise JobNotFound(asked.job_id)
+    return None
+
+
+def result(asked: Asked, view: JobView) -> JobResult[Any]:
+    """Give a job's result.
+
+    Raises:
+        JobNotFound: There is no such job in this queue, and no result.
+        JobResultUnavailable: There is no result yet.
+        JobDeserializationError: The result's bytes can't be decoded.
+    """
+    found = finished(asked, view)
+    if found is None:
+        raise JobResultUnavailable(asked.job_id)
+    return found
+
+
+def _decode_result(asked: Asked, data: bytes) -> JobResult[Any]:
+    found = payloads.decode_result(
+        data, job_id=asked.job_id, queue_name=asked.queue_name, codec=asked.codec
+    )
+    if asked.explicit and found.queue_name != asked.queue_name:
+        raise JobNotFound(asked.job_id)
+    return found
+
+
+def cancelled(asked: Asked, view: JobView) -> CancelOutcome | None:
+    """Tell what became of a running job that a worker was asked to stop; None: nothing yet."""
+    if view.result is not None:
+        try:
+            stored = _decode_result(asked, view.result).result
+        except (JobDeserializationError, JobNotFound):
+            # What a worker stores for an aborted job can be decoded anywhere.
+            return CancelOutcome.unconfirmed
+        if isinstance(stored, CancelledError):
+            return CancelOutcome.aborted
+        return CancelOutcome.unconfirmed
+    return None if view.is_pending else CancelOutcome.unconfirmed
+
+
+def enqueued(
+    asked: Asked, answer: EnqueueAnswer, *, request: JobRequest[Any], times: JobTimes
+) -> JobMetadata[Any]:
+    """Tell what became of an enqueue.
+
+    Raises:
+        JobNotQueued: A job with this id stands in the way.
+        JobDeserializationError: It was to be returned, and its bytes can't be decoded.
+    """
+    if answer.view is not None:
+        return _existing(asked, answer.view)
+    if answer.reason is not None:
+        raise JobNotQueued(asked.job_id, answer.reason)
+    job = payloads.queued_metadata(
+        request, job_id=answer.job_id or asked.job_id, queue_name=asked.queue_name, times=times
+    )
+    if answer.score is not None:
+        job.score = answer.score
+    if answer.enqueue_time is not None:
+        job.enqueue_time = ms_to_datetime(answer.enqueue_time)
+    return job
+
+
+def _existing(asked: Asked, view: JobView) -> JobMetadata[Any]:
+    try:
+        # Whichever queue it ran in: it is the job that stands in the way.
+        return metadata(attrs.evolve(asked, explicit=False), view)
+    except JobNotFound:
+        # It is in another queue, whose name can't be known.
+        in_progress = view.status is JobStatus.in_progress
+        raise JobNotQueued(asked.job_id, "in_progress" if in_progress else "queued") from None

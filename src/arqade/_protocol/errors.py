@@ -1,0 +1,95 @@
+"""From redis-py's errors to arqade's, and which of them may pass by themselves."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+from redis import exceptions as redis_errors
+
+from arqade.exceptions import ArqadeError, QueueConnectionError, QueueServerError
+
+__all__ = ["Unanswered", "is_transient", "translate"]
+
+TRANSIENT_CODES = re.compile(
+    r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOREPLICAS|READONLY|TRYAGAIN)\b"
+)
+"""Refusals that end by themselves: after a load, a slow script or a failover."""
+
+CURES = {
+    "OOM": "raise its maxmemory, or remove data",
+    "MISCONF": "see why it can't save to disk",
+    "NOPERM": "give this user the permissions that the documentation lists",
+    "WRONGTYPE": "look for another program that uses the same key names",
+    "READONLY": "connect to the primary",
+    "NOREPLICAS": "see where its replicas are",
+    "BUSY": "see which script holds it up",
+    "LOADING": "wait until it has loaded its data",
+}
+"""What to do about a refusal, by its code."""
+
+REFUSED_LOGIN = (
+    redis_errors.AuthenticationError,
+    redis_errors.AuthenticationWrongNumberOfArgsError,
+    redis_errors.AuthorizationError,
+)
+
+
+class Unanswered(QueueConnectionError):
+    """A command was sent, and no answer came: it may or may not have been carried out."""
+
+
+def is_transient(error: Exception) -> bool:
+    """Tell whether trying again may help."""
+    if isinstance(error, REFUSED_LOGIN) or _bad_certificate(error):
+        return False
+    if isinstance(error, redis_errors.ResponseError):
+        return TRANSIENT_CODES.search(str(error)) is not None or isinstance(
+            error, redis_errors.ReadOnlyError | redis_errors.ClusterDownError
+        )
+    return isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | OSError)
+
+
+def _bad_certificate(error: BaseException) -> bool:
+    """Tell whether TLS refused the server: redis-py hides the reason behind its own error."""
+    behind = error.__cause__ or error.__context__
+    return isinstance(error, ssl.SSLCertVerificationError) or (
+        behind is not None and _bad_certificate(behind)
+    )
+
+
+def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
+    """Give arqade's error for one of redis-py's.
+
+    Args:
+        error: The last error.
+        effect: What has become of what was asked for, if the server has not done it.
+        sent: Whether the server may have got the command and not answered.
+    """
+    text = str(error) or type(error).__name__
+    if sent:
+        return Unanswered(
+            f"No answer came from the server, and it is not known whether it did what was asked: "
+            f"look before you repeat it ({text})"
+        )
+    if isinstance(error, REFUSED_LOGIN):
+        return QueueConnectionError(
+            f"The server refused the login, {effect}: check user name and password ({text})"
+        )
+    if _bad_certificate(error):
+        return QueueConnectionError(
+            f"The server's certificate was refused, {effect}: check ssl_ca_certs and the host's "
+            f"name ({text})"
+        )
+    if isinstance(error, redis_errors.ResponseError | redis_errors.DataError):
+        return QueueServerError(f"The server refused, {effect}: {_cure(text)} ({text})")
+    return QueueConnectionError(
+        f"The server can't be reached, {effect}: check that it runs and where ({text})"
+    )
+
+
+def _cure(text: str) -> str:
+    for code, cure in CURES.items():
+        if re.search(rf"\b{code}\b", text):
+            return cure
+    return "see its message"

@@ -1,0 +1,32 @@
+-- Cancel a job: remove it if it has not started, else ask its worker to stop it.
+--
+-- ARGV  1 job id   2 queue
+-- Gives one of: removed, asked, complete, not_found.
+
+local id, queue = ARGV[1], ARGV[2]
+local in_progress = 'arq:in-progress:' .. id
+
+if redis.call('EXISTS', 'arq:result:' .. id) == 1 then
+  return 'complete'
+end
+-- A running job stays in its queue until it has finished: without an entry there is no such job
+-- here, even if the in-progress key is there (arq keeps it for a minute after a cron job).
+if not redis.call('ZSCORE', queue, id) then
+  return 'not_found'
+end
+if redis.call('EXISTS', in_progress) == 1 then
+  local time = redis.call('TIME')
+  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  redis.call('ZADD', 'arq:abort', now, id)
+  return 'asked'
+end
+
+redis.call('ZREM', 'arq:abort', id)
+redis.call('ZREM', queue, id)
+redis.call('DEL', 'arq:job:' .. id, 'arq:retry:' .. id)
+-- A worker that has seen the job due and is about to claim it watches the in-progress key
+-- (arq's Worker.start_jobs): a touch makes its EXEC fail, so that it neither runs the job nor
+-- writes a result for one that has expired.
+redis.call('SET', in_progress, '1', 'PX', 1)
+redis.call('DEL', in_progress)
+return 'removed'

@@ -1,0 +1,178 @@
+"""arq's envelopes: from a request to bytes, and from bytes to metadata and results.
+
+A job is ``{t, f, a, k, et}``, a result ``{t, f, a, k, et, s, r, st, ft, q, id}``, in this order
+(arq 0.25 to 0.28, arq/jobs.py; results have ``id`` from 0.26 on).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from arqade._validation import datetime_to_ms, duration_to_ms, ms_to_datetime
+from arqade.exceptions import JobDeserializationError, JobSerializationError, PayloadTooLarge
+from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus
+
+if TYPE_CHECKING:
+    from arqade.codecs import Codec
+
+__all__ = [
+    "JobTimes",
+    "as_metadata",
+    "decode_job",
+    "decode_result",
+    "encode_job",
+    "job_times",
+    "queued_metadata",
+]
+
+
+@attrs.frozen
+class JobTimes:
+    """When a job is enqueued and due, and how long it lives; all in milliseconds."""
+
+    enqueue_time: int
+    score: int
+    life: int
+    deferred: bool
+
+
+def job_times(request: JobRequest[Any], *, now: int, expires_extra_ms: int) -> JobTimes:
+    """Reckon a job's times as arq does, but that one deferred into the past is due now.
+
+    Args:
+        request: The job.
+        now: The time of enqueuing, in milliseconds since the epoch.
+        expires_extra_ms: How long the job lives after it is due, if it doesn't say.
+    """
+    score = now
+    if request.defer_until is not None:
+        score = max(now, datetime_to_ms("defer_until", request.defer_until))
+    elif request.defer_by is not None:
+        score = now + duration_to_ms("defer_by", request.defer_by)
+    if request.expires is None:
+        life = score - now + expires_extra_ms
+    else:
+        life = max(1, duration_to_ms("expires", request.expires))
+    return JobTimes(enqueue_time=now, score=score, life=life, deferred=score > now)
+
+
+def encode_job(
+    request: JobRequest[Any], *, job_id: str, enqueue_time: int, codec: Codec, max_bytes: int
+) -> bytes:
+    """Make the bytes of a job.
+
+    Raises:
+        JobSerializationError: The codec can't encode the arguments.
+        PayloadTooLarge: The bytes are more than ``max_bytes``.
+    """
+    envelope = {
+        "t": request.job_try,
+        "f": request.task_name,
+        "a": request.args,
+        "k": request.kwargs,
+        "et": enqueue_time,
+    }
+    try:
+        data = _checked(codec.dumps(envelope), bytes)
+    except Exception as error:
+        raise JobSerializationError(
+            f"Job was not queued because {type(codec).__name__} can't encode its arguments "
+            f"({type(error).__name__}); pass plain data. id={job_id}",
+            job_id,
+        ) from error
+    size = len(data)
+    if size > max_bytes:
+        raise PayloadTooLarge(job_id, size, max_bytes)
+    return bytes(data)
+
+
+def queued_metadata(
+    request: JobRequest[Any], *, job_id: str, queue_name: str, times: JobTimes
+) -> JobMetadata[Any]:
+    """Make the metadata of a job from what was sent."""
+    return JobMetadata(
+        id=job_id,
+        name=request.task_name,
+        args=request.args,
+        kwargs=dict(request.kwargs),
+        enqueue_time=ms_to_datetime(times.enqueue_time),
+        status=JobStatus.deferred if times.deferred else JobStatus.queued,
+        queue_name=queue_name,
+        score=times.score,
+        job_try=request.job_try,
+    )
+
+
+def _decode(data: bytes, *, what: str, job_id: str, codec: Codec) -> dict[str, Any]:
+    try:
+        envelope = codec.loads(data)
+        return {
+            "id": job_id,
+            "name": _checked(envelope["f"], str),
+            # A JSON serializer makes a list of the tuple.
+            "args": tuple(_checked(envelope["a"], tuple | list)),
+            "kwargs": _checked(envelope["k"], dict),
+            "enqueue_time": ms_to_datetime(envelope["et"]),
+            "job_try": _checked(envelope["t"], int | None),
+            **(_result_fields(envelope) if what == "result" else {}),
+        }
+    except Exception as error:
+        raise JobDeserializationError(
+            f"The bytes of this {what} can't be decoded by {type(codec).__name__} "
+            f"({type(error).__name__}): is a class missing here, or does the worker use another "
+            f"codec? get_job_status still answers. id={job_id}",
+            job_id,
+        ) from error
+
+
+def _result_fields(envelope: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "start_time": ms_to_datetime(envelope["st"]),
+        "finish_time": ms_to_datetime(envelope["ft"]),
+        "success": _checked(envelope["s"], bool),
+        "result": envelope["r"],
+        "queue_name": _checked(envelope.get("q"), str | None),
+    }
+
+
+def _checked(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"found {type(value).__name__} where {kind} belongs")
+    return value
+
+
+def decode_job(
+    data: bytes, *, job_id: str, queue_name: str, status: JobStatus, score: int | None, codec: Codec
+) -> JobMetadata[Any]:
+    """Read the bytes of a job.
+
+    Raises:
+        JobDeserializationError: The codec can't decode them, or they hold no job.
+    """
+    fields = _decode(data, what="job", job_id=job_id, codec=codec)
+    return JobMetadata(**fields, queue_name=queue_name, status=status, score=score)
+
+
+def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) -> JobResult[Any]:
+    """Read the bytes of a result.
+
+    Args:
+        data: The bytes.
+        job_id: The id that was asked for: arq 0.25 did not store it.
+        queue_name: The queue to name if the result names none.
+        codec: The codec of the worker.
+
+    Raises:
+        JobDeserializationError: The codec can't decode them, or they hold no result.
+    """
+    fields = _decode(data, what="result", job_id=job_id, codec=codec)
+    fields["queue_name"] = fields["queue_name"] or queue_name
+    return JobResult(**fields, status=JobStatus.complete)
+
+
+def as_metadata(result: JobResult[Any]) -> JobMetadata[Any]:
+    """Give the part of a result that tells of the job."""
+    fields = {field.name: getattr(result, field.name) for field in attrs.fields(JobMetadata)}
+    return JobMetadata(**fields)

@@ -1,0 +1,119 @@
+"""From the arguments of ``enqueue`` to a validated request."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from arqade.models import JobRequest, OnConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from arqade._validation import Duration
+
+__all__ = ["Task", "WorkerFunction", "check_timeout", "make_request"]
+
+R = TypeVar("R")
+
+WorkerFunction: TypeAlias = Callable[..., Coroutine[Any, Any, R]]
+"""A function that a worker runs: always a coroutine function."""
+
+Task: TypeAlias = str | JobRequest[Any] | WorkerFunction[Any]
+"""What names the function to be run."""
+
+OPTIONS = (
+    "_queue_name",
+    "_job_id",
+    "_defer_until",
+    "_defer_by",
+    "_expires",
+    "_job_try",
+    "_on_conflict",
+    "_token",
+)
+
+
+def make_request(
+    task: object,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    queue_name: str | None,
+    job_id: str | None,
+    defer_until: datetime | None,
+    defer_by: Duration | None,
+    expires: Duration | None,
+    job_try: int | None,
+    on_conflict: OnConflict,
+) -> JobRequest[Any]:
+    """Make a request; options that are given win over those of a `JobRequest`.
+
+    Raises:
+        TypeError: A value is of a wrong type, a keyword looks like an option and is none, or a
+            `JobRequest` comes with arguments.
+        ValueError: A value is not allowed.
+    """
+    for name in kwargs:
+        if name.startswith("_"):
+            raise TypeError(_unknown_option(name))
+    options: dict[str, Any] = {
+        "queue_name": queue_name,
+        "job_id": job_id,
+        "defer_until": defer_until,
+        "defer_by": defer_by,
+        "expires": expires,
+        "job_try": job_try,
+    }
+    if isinstance(task, JobRequest):
+        if args or kwargs:
+            raise TypeError("a JobRequest holds its arguments already; give it alone")
+        changes = {name: value for name, value in options.items() if value is not None}
+        if on_conflict != "raise":
+            changes["on_conflict"] = on_conflict
+        if "defer_until" in changes or "defer_by" in changes:
+            # A defer that is given replaces the request's, of whichever kind.
+            changes = {"defer_until": None, "defer_by": None, **changes}
+        return task.with_options(**changes) if changes else task
+    return JobRequest(_task_name(task), args, dict(kwargs), on_conflict=on_conflict, **options)
+
+
+def _task_name(task: object) -> str:
+    if isinstance(task, str):
+        return task
+    if inspect.iscoroutinefunction(task):
+        return task.__qualname__
+    raise TypeError(
+        "task must be the name of a worker's function, the coroutine function itself or a "
+        f"JobRequest, not {type(task).__name__}"
+    )
+
+
+def _unknown_option(name: str) -> str:
+    close = [option for option in OPTIONS if option.startswith(name)]
+    close = close or difflib.get_close_matches(name, OPTIONS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(OPTIONS)}"
+    return (
+        f"enqueue() has no option {name!r}; {hint} (arguments that start with an underscore can "
+        "be passed to a job only inside a JobRequest)"
+    )
+
+
+def check_timeout(value: object) -> float | None:
+    """Give back a time-out in seconds, or None for no limit.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not a number of seconds.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
+    if math.isnan(value):
+        raise ValueError("timeout must be a number of seconds, not nan")
+    return None if value == math.inf else float(value)

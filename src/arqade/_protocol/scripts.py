@@ -1,0 +1,231 @@
+"""What is sent to the server, and how its answer reads: one command for each operation.
+
+A `Command` is a value: the words to send and the function that reads the reply. The layer above
+sends it and knows nothing of its meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pkgutil
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+
+from arqade._protocol import keys
+from arqade.exceptions import QueueServerError
+from arqade.models import JobStatus, OnConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arqade._protocol.payloads import JobTimes
+    from arqade.exceptions import NotQueuedReason
+
+__all__ = [
+    "CancelAnswer",
+    "Command",
+    "EnqueueAnswer",
+    "JobView",
+    "Script",
+    "Wanted",
+    "cancel",
+    "delete_result",
+    "enqueue",
+    "ping",
+    "time",
+    "view",
+]
+
+T = TypeVar("T")
+Word: TypeAlias = str | bytes | int
+
+MARKER_EXTRA_MS = 60_000
+"""How long a call's marker outlives its fence: the time left to settle an uncertain call."""
+
+CancelAnswer: TypeAlias = Literal["removed", "asked", "complete", "not_found"]
+Wanted: TypeAlias = Literal["status", "result", "metadata"]
+
+
+@attrs.frozen
+class Script:
+    """A Lua script and the digest under which a server keeps it."""
+
+    text: str
+    digest: str
+
+    @classmethod
+    def load(cls, name: str) -> Script:
+        """Read a script of the folder ``lua``."""
+        data = cast("bytes", pkgutil.get_data(__package__, f"lua/{name}.lua"))
+        # Redis names a script by its SHA-1, which guards nothing.
+        return cls(data.decode(), hashlib.sha1(data, usedforsecurity=False).hexdigest())
+
+
+@attrs.frozen
+class Command(Generic[T]):
+    """One command, to be sent in one round trip."""
+
+    words: tuple[Word, ...]
+    """What is sent."""
+
+    read: Callable[[Any], T]
+    """Turn the reply into a value."""
+
+    repeatable: bool
+    """Whether sending it twice answers and does the same as sending it once."""
+
+    script: Script | None = None
+    """The script of an EVALSHA, to be sent whole to a server that does not know it."""
+
+    @property
+    def words_with_script(self) -> tuple[Word, ...]:
+        """What is sent to a server that does not know the script."""
+        if self.script is None:
+            return self.words
+        return ("EVAL", self.script.text, *self.words[2:])
+
+
+_ENQUEUE = Script.load("enqueue")
+_CANCEL = Script.load("cancel")
+_VIEW = Script.load("view")
+
+
+@attrs.frozen
+class JobView:
+    """All that a server knows of a job, at one moment."""
+
+    now: int
+    """The server's time in milliseconds."""
+
+    score: int | None
+    """When the job is due; None if it is not in the queue that was asked."""
+
+    in_progress: bool
+    result: bytes | None
+    job: bytes | None
+
+    @classmethod
+    def read(cls, reply: list[Any]) -> JobView:
+        """Read the reply of the script ``view``."""
+        now, score, in_progress, result, job = reply
+        # A worker passes over a job of score 0, and arq says that it is not there.
+        due = int(float(score)) if score is not None else 0
+        return cls(now, due or None, bool(in_progress), result, job)
+
+    @property
+    def status(self) -> JobStatus:
+        """What arq says of such a job (arq/jobs.py, Job.status)."""
+        if self.result is not None:
+            return JobStatus.complete
+        if self.in_progress:
+            return JobStatus.in_progress
+        if self.score is None:
+            return JobStatus.not_found
+        return JobStatus.deferred if self.score > self.now else JobStatus.queued
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the job is in this queue and may still come to a result.
+
+        A running job stays in its queue, and may outlive its envelope.
+        """
+        return self.score is not None and (self.job is not None or self.in_progress)
+
+
+def view(job_id: str, queue_name: str, wanted: Wanted) -> Command[JobView]:
+    """Read a job; ``status`` reads no payload, ``result`` and ``metadata`` what they need."""
+    words = ("EVALSHA", _VIEW.digest, 0, job_id, queue_name, wanted)
+    return Command(words, JobView.read, repeatable=True, script=_VIEW)
+
+
+@attrs.frozen
+class EnqueueAnswer:
+    """What the server made of an enqueue."""
+
+    what: Literal["created", "repeated", "exists", "late", "clock"]
+    now: int
+    """The server's time in milliseconds."""
+
+    score: int | None = None
+    enqueue_time: int | None = None
+    job_id: str | None = None
+    reason: NotQueuedReason | None = None
+    view: JobView | None = None
+
+    @classmethod
+    def read(cls, reply: list[Any]) -> EnqueueAnswer:
+        """Read the reply of the script ``enqueue``."""
+        what, now, *rest = reply
+        match what.decode(), rest:
+            case "created", [score]:
+                return cls("created", now, score=int(score))
+            case "repeated", [score, sent, job_id]:
+                return cls("repeated", now, int(score), int(sent), job_id.decode())
+            case "exists", [reason]:
+                return cls("exists", now, reason=reason.decode())
+            case "exists", [*seen]:
+                return cls("exists", now, view=JobView.read([now, *seen]))
+            case ("repeated" | "late" | "clock") as other, []:
+                return cls(cast("Literal['repeated', 'late', 'clock']", other), now)
+            case _:
+                raise QueueServerError(f"the enqueue script answered {what!r}, which it never says")
+
+
+def enqueue(
+    *,
+    job_id: str,
+    queue_name: str,
+    payload: bytes,
+    times: JobTimes,
+    on_conflict: OnConflict,
+    token: str,
+    fence: int,
+) -> Command[EnqueueAnswer]:
+    """Put a job into a queue.
+
+    Args:
+        job_id: The job's id.
+        queue_name: The queue.
+        payload: The job's envelope.
+        times: When it is enqueued and due, and how long it lives.
+        on_conflict: What to do about a job with the same id.
+        token: Names this call: a repetition of it makes no second job.
+        fence: The server's time in milliseconds from which on this call may create nothing.
+    """
+    marker_life = fence - times.enqueue_time + MARKER_EXTRA_MS
+    numbers = (
+        f"{times.enqueue_time} {times.score} {times.life} {fence} {marker_life} {times.deferred:d}"
+    )
+    # At most ten words: to a client that is not logged in, Redis answers a longer command with
+    # a protocol error in place of NOAUTH.
+    words = (
+        "EVALSHA", _ENQUEUE.digest, 1, keys.once(token),
+        job_id, queue_name, payload, on_conflict, numbers,
+    )  # fmt: skip
+    return Command(words, EnqueueAnswer.read, repeatable=True, script=_ENQUEUE)
+
+
+def cancel(job_id: str, queue_name: str) -> Command[CancelAnswer]:
+    """Remove a job that has not started, or ask its worker to stop it."""
+    words = ("EVALSHA", _CANCEL.digest, 0, job_id, queue_name)
+    return Command(
+        words, lambda reply: cast("CancelAnswer", reply.decode()), repeatable=False, script=_CANCEL
+    )
+
+
+def delete_result(job_id: str) -> Command[bool]:
+    """Delete a kept result."""
+    return Command(("UNLINK", keys.result(job_id)), bool, repeatable=False)
+
+
+def ping() -> Command[None]:
+    """Ask whether the server answers."""
+    return Command(("PING",), lambda _: None, repeatable=True)
+
+
+def time() -> Command[int]:
+    """Ask for the server's time in milliseconds."""
+    return Command(
+        ("TIME",), lambda reply: int(reply[0]) * 1000 + int(reply[1]) // 1000, repeatable=True
+    )

@@ -1,0 +1,282 @@
+"""The values that a queue takes and gives: requests, metadata, results.
+
+They hold no connection and do no I/O. Metadata and results are mutable and belong to the caller.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Generic, Literal, Self, TypeAlias, get_args
+
+import attrs
+
+from arqade._compat import ResultType as R
+from arqade._validation import (
+    Duration,
+    check_integer,
+    check_job_id,
+    check_queue_name,
+    check_task_name,
+    datetime_to_ms,
+    duration_to_ms,
+)
+from arqade.exceptions import JobCancelled, JobSerializationError
+
+__all__ = [
+    "CancelOutcome",
+    "JobMetadata",
+    "JobRequest",
+    "JobResult",
+    "JobStatus",
+    "OnConflict",
+]
+
+OnConflict: TypeAlias = Literal["raise", "return_existing", "ignore_result", "replace"]
+"""What to do about a job that has the new one's id.
+
+``raise`` raises `JobNotQueued`; ``return_existing`` gives the metadata of the job that is there;
+``ignore_result`` enqueues if only a kept result stands in the way, and drops that; ``replace``
+does so too, and replaces a job that has not started.
+"""
+
+MAX_JOB_TRY = 1_000_000
+"""The highest number of a try: a worker counts on from it in a Redis integer."""
+
+
+class JobStatus(StrEnum):
+    """The state of a job; its values are those of `arq.jobs.JobStatus` and compare equal."""
+
+    deferred = "deferred"
+    """In the queue, to be run later."""
+
+    queued = "queued"
+    """In the queue, and due."""
+
+    in_progress = "in_progress"
+    """A worker runs it."""
+
+    complete = "complete"
+    """Its result is there."""
+
+    not_found = "not_found"
+    """Unknown: never enqueued, expired, or finished without a kept result."""
+
+
+class CancelOutcome(StrEnum):
+    """What became of a job that was to be cancelled."""
+
+    removed = "removed"
+    """It was taken from the queue before it started, and will never run."""
+
+    aborted = "aborted"
+    """It was running, and a worker confirmed that it stopped it."""
+
+    complete = "complete"
+    """Too late: its result is there."""
+
+    not_found = "not_found"
+    """There is no such job; nothing was written."""
+
+    unconfirmed = "unconfirmed"
+    """A worker was asked, and the job went on, or left no result."""
+
+
+@attrs.define
+class JobMetadata(Generic[R]):
+    """What is known of a job. ``R`` is the type of its result."""
+
+    id: str
+    """The job's id."""
+
+    name: str
+    """The name of the worker's function."""
+
+    args: tuple[Any, ...]
+    """Positional arguments."""
+
+    kwargs: dict[str, Any]
+    """Keyword arguments."""
+
+    enqueue_time: datetime
+    """When it was enqueued: aware, UTC, in milliseconds."""
+
+    status: JobStatus
+    """Its state when this was read."""
+
+    queue_name: str
+    """The queue that it is in, or ran in."""
+
+    score: int | None = attrs.field(default=None, kw_only=True, eq=False)
+    """When it is due, in milliseconds since the epoch; None if it is in no queue any more."""
+
+    job_try: int | None = attrs.field(default=None, kw_only=True, eq=False)
+    """The number of the try: of the last one for a result, else as enqueued, None for the first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types; see `from_dict`.
+
+        Arguments and results keep their JSON types. Others become strings or mappings for a
+        reader's eye (`repr` at worst) and do not come back.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build one from what `to_dict` gave.
+
+        Raises:
+            ValueError: The mapping lacks a field, or a field has a wrong type.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.from_dict(data, cls)
+
+
+@attrs.define
+class JobResult(JobMetadata[R]):
+    """A finished job and what came of it."""
+
+    start_time: datetime
+    """When its last try started: aware, UTC, in milliseconds."""
+
+    finish_time: datetime
+    """When it finished: aware, UTC, in milliseconds."""
+
+    success: bool
+    """Whether it returned, and its value could be stored."""
+
+    result: Any
+    """What it returned, or the exception that it raised."""
+
+    def unwrap(self) -> R:
+        """Return the job's value, or raise what the job raised.
+
+        Raises:
+            JobCancelled: The job was aborted.
+            JobSerializationError: The worker could not store what the job returned or raised.
+            Exception: What the job raised; its traceback stayed with the worker.
+        """
+        if self.success:
+            value: R = self.result
+            return value
+        if isinstance(self.result, CancelledError):
+            raise JobCancelled(self.id)
+        if isinstance(self.result, BaseException):
+            raise self.result
+        raise JobSerializationError(
+            f"Job ran, and its worker could not store its result: {self.result}. id={self.id}",
+            self.id,
+        )
+
+
+def _plain_args(value: object) -> tuple[Any, ...]:
+    if not isinstance(value, tuple | list):
+        raise TypeError(f"args must be a tuple or a list, not {type(value).__name__}")
+    return tuple(value)
+
+
+def _plain_kwargs(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"kwargs must be a dict, not {type(value).__name__}")
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(f"kwargs must have str keys, not {type(key).__name__}")
+    return dict(value)
+
+
+def _is_duration(what: str, value: Duration | None, *, zero: bool) -> None:
+    if value is None:
+        return
+    duration_to_ms(what, value)
+    # Not by milliseconds: half a millisecond is a positive time.
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if seconds < 0 or (seconds == 0 and not zero):
+        raise ValueError(f"{what} must {'not be negative' if zero else 'be positive'}: {value}")
+
+
+@attrs.frozen
+class JobRequest(Generic[R]):
+    """A job to be enqueued: a validated value. ``R`` is the type of its result.
+
+    Raises:
+        TypeError: A field is of a wrong type.
+        ValueError: Both defers are given, a defer is negative, ``expires`` is not positive, or
+            an id or a name is empty or can't be one.
+    """
+
+    task_name: str = attrs.field(converter=check_task_name)
+    """The name of the worker's function."""
+
+    args: tuple[Any, ...] = attrs.field(default=(), converter=_plain_args)
+    """Positional arguments."""
+
+    kwargs: dict[str, Any] = attrs.field(factory=dict, converter=_plain_kwargs)
+    """Keyword arguments."""
+
+    job_id: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(check_job_id)
+    )
+    """The job's id; a random one if None."""
+
+    queue_name: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(check_queue_name)
+    )
+    """The queue; the client's default queue if None."""
+
+    defer_until: datetime | None = attrs.field(default=None)
+    """Not to be run before this time; one in the past means now, a naive one is local time."""
+
+    defer_by: Duration | None = attrs.field(default=None)
+    """Not to be run before so many seconds have passed."""
+
+    expires: Duration | None = attrs.field(default=None)
+    """Not to be started or retried after so many seconds; None: a day after it is due."""
+
+    job_try: int | None = attrs.field(default=None)
+    """The number of the first try, from 1; None counts from 1."""
+
+    on_conflict: OnConflict = attrs.field(default="raise")
+    """What to do about a job with the same id."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.defer_until is not None:
+            datetime_to_ms("defer_until", self.defer_until)
+            if self.defer_by is not None:
+                raise ValueError("use either defer_until or defer_by, not both")
+        _is_duration("defer_by", self.defer_by, zero=True)
+        _is_duration("expires", self.expires, zero=False)
+        if self.job_try is not None:
+            check_integer("job_try", self.job_try, least=1, most=MAX_JOB_TRY)
+        if self.on_conflict not in get_args(OnConflict):
+            allowed = ", ".join(get_args(OnConflict))
+            raise ValueError(f"on_conflict must be one of {allowed}, not {self.on_conflict!r}")
+
+    def with_options(self, **changes: Any) -> Self:
+        """Give a copy with other values for some fields.
+
+        Raises:
+            TypeError: There is no such field, or a value is of a wrong type.
+            ValueError: A value is not allowed.
+        """
+        return attrs.evolve(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types, as `JobMetadata.to_dict` does."""
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build one from what `to_dict` gave.
+
+        Raises:
+            ValueError: The mapping lacks a field, or a field has a wrong type.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.from_dict(data, cls)
