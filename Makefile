@@ -1,0 +1,67 @@
+# Everything that a developer or CI runs. Each target makes the environment that it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+NEWEST := .venv-newest/bin
+PIP := -m pip --disable-pip-version-check --quiet
+
+# The tests run once with the redis-py that arq pins, and arq beside it, against the server on PATH
+# (or the wheel's, if there is none); and once with the newest redis-py, without arq, against the
+# wheel's. Stock workers always run in the first environment.
+export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check generate format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
+	$(BIN)/python -m arqade.demo
+
+test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: .venv/ready ## Check style, types, layers and that the generated code is in step
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python tools/unasync.py --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+
+generate: .venv/ready ## Generate the sync code and its tests from the async ones
+	$(BIN)/python tools/unasync.py
+
+format: .venv/ready ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	$(BIN)/python tools/unasync.py
+
+lock: .venv/ready ## Pin the newest tools and libraries, with their hashes
+	$(BIN)/python $(PIP) install uv
+	cd requirements && for name in dev newest; do \
+	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean: ## Remove the environments and all that was built
+	rm -rf .venv .venv-newest build dist docs/_build .coverage* .hypothesis .*_cache
+
+# The environments: .venv from requirements/dev.txt, .venv-newest from requirements/newest.txt.
+.venv/ready: PINS := requirements/dev.txt
+.venv-newest/ready: PINS := requirements/newest.txt
+.venv/ready .venv-newest/ready: requirements/dev.txt requirements/newest.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "arqade needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(@D) || { \
+	  echo "This Python can't make virtual environments; on Debian: apt install python3-venv" >&2; \
+	  exit 1; }
+	$(@D)/bin/python $(PIP) install --require-hashes -r $(PINS)
+	$(@D)/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
+from tests.harness.proxy import Proxy
 from tests.harness.servers import describe_server, serve
+from tests.harness.stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,36 @@ def redis_url(server_url: str) -> Iterator[str]:
         client.flushdb()
         yield server_url
         client.flushdb()
+
+
+@pytest.fixture(scope="module")
+def module_redis_url(server_url: str) -> Iterator[str]:
+    """A server with a database that the tests of a module share; it begins empty."""
+    with redis.Redis.from_url(server_url) as client:
+        client.flushdb()
+        yield server_url
+        client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def stock(server_url: str) -> Iterator[Stock]:
+    """A client of stock arq on the same server."""
+    with Stock(server_url) as stock:
+        yield stock
+
+
+@pytest.fixture
+def raw(redis_url: str) -> Iterator[redis.Redis]:
+    """redis-py's blocking client on the same server, to look and act behind the queue's back."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[Proxy]:
+    """A proxy before the server, on which faults can be called down."""
+    with Proxy(redis_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="session")

@@ -132,6 +132,8 @@ def enqueued(
     )
     if answer.score is not None:
         job.score = answer.score
+        late = answer.score > answer.now
+        job.status = JobStatus.deferred if late else JobStatus.queued
     if answer.enqueue_time is not None:
         job.enqueue_time = ms_to_datetime(answer.enqueue_time)
     return job

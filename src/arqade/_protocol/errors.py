@@ -17,16 +17,17 @@ TRANSIENT_CODES = re.compile(
 """Refusals that end by themselves: after a load, a slow script or a failover."""
 
 CURES = {
-    "OOM": "raise its maxmemory, or remove data",
-    "MISCONF": "see why it can't save to disk",
-    "NOPERM": "give this user the permissions that the documentation lists",
-    "WRONGTYPE": "look for another program that uses the same key names",
-    "READONLY": "connect to the primary",
-    "NOREPLICAS": "see where its replicas are",
-    "BUSY": "see which script holds it up",
-    "LOADING": "wait until it has loaded its data",
+    r"\bOOM\b": "raise its maxmemory, or remove data",
+    r"\bMISCONF\b": "see why it can't save to disk",
+    # Inside a script, Redis 7 leaves the code out.
+    r"\bNOPERM\b|user executing the script can't": "give this user the permissions that the documentation lists",
+    r"\bWRONGTYPE\b": "look for another program that uses the same key names",
+    r"\bREADONLY\b": "connect to the primary",
+    r"\bNOREPLICAS\b": "see where its replicas are",
+    r"\bBUSY\b": "see which script holds it up",
+    r"\bLOADING\b": "wait until it has loaded its data",
 }
-"""What to do about a refusal, by its code."""
+"""What to do about a refusal, by its code: the pattern of its message."""
 
 REFUSED_LOGIN = (
     redis_errors.AuthenticationError,
@@ -89,7 +90,7 @@ def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
 
 
 def _cure(text: str) -> str:
-    for code, cure in CURES.items():
-        if re.search(rf"\b{code}\b", text):
+    for pattern, cure in CURES.items():
+        if re.search(pattern, text):
             return cure
     return "see its message"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from arqade._validation import datetime_to_ms, duration_to_ms, ms_to_datetime
+from arqade._validation import MAX_TIME_MS, datetime_to_ms, duration_to_ms, ms_to_datetime
 from arqade.exceptions import JobDeserializationError, JobSerializationError, PayloadTooLarge
 from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus
 
@@ -45,12 +45,17 @@ def job_times(request: JobRequest[Any], *, now: int, expires_extra_ms: int) -> J
         request: The job.
         now: The time of enqueuing, in milliseconds since the epoch.
         expires_extra_ms: How long the job lives after it is due, if it doesn't say.
+
+    Raises:
+        ValueError: It is due later than any datetime.
     """
     score = now
     if request.defer_until is not None:
         score = max(now, datetime_to_ms("defer_until", request.defer_until))
     elif request.defer_by is not None:
         score = now + duration_to_ms("defer_by", request.defer_by)
+    if score > MAX_TIME_MS:
+        raise ValueError(f"defer_by ends later than any datetime: {request.defer_by}")
     if request.expires is None:
         life = score - now + expires_extra_ms
     else:

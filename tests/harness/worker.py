@@ -1,0 +1,172 @@
+"""Stock arq workers in processes of their own."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["RAN", "ROOT", "WorkerFailedError", "WorkerProcess", "run_burst", "worker_python"]
+
+ROOT = Path(__file__).parents[2]
+
+PYTHON_VARIABLE = "ARQADE_TEST_WORKER_PYTHON"
+"""The Python that runs the stock workers and clients; it must have arq."""
+
+# As in the app, which can't be imported without arq.
+READY = "the stock worker is ready"
+RAN = "test:ran"
+"""A list: the ids of the jobs that stock workers started, once for each try."""
+
+PAUSE = 0.01
+PATIENCE = 20.0
+"""Seconds for a worker to start, to end, or to empty its queue."""
+
+
+class WorkerFailedError(AssertionError):
+    """A stock worker did not do what it should; the message has its output."""
+
+
+@functools.cache
+def worker_python() -> str | None:
+    """Find a Python that has arq."""
+    if named := os.environ.get(PYTHON_VARIABLE):
+        return named
+    if importlib.util.find_spec("arq"):
+        return sys.executable
+    beside = ROOT / ".venv" / "bin" / "python"
+    return str(beside) if beside.exists() else None
+
+
+def python_with_arq() -> str:
+    """Give a Python that has arq, or skip the test."""
+    return worker_python() or pytest.skip("no Python with arq: run `make test`")
+
+
+class WorkerProcess:
+    """A stock worker: it is looking for jobs when the ``with`` block begins, and gone after it.
+
+    Args:
+        redis_url: The server.
+        burst: Whether it ends when its queue is empty.
+        **settings: arq's, and those of `stock_app.set_up`.
+    """
+
+    def __init__(self, redis_url: str, *, burst: bool = False, **settings: Any) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._process = subprocess.Popen(
+            [
+                python_with_arq(),
+                *("-m", "arq", "tests.harness.stock_app.WorkerSettings"),
+                "--burst" if burst else "--no-burst",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "ARQADE_TEST_WORKER_REDIS": redis_url,
+                "ARQADE_TEST_WORKER_SETTINGS": json.dumps(settings),
+            },
+        )
+
+    @property
+    def output(self) -> str:
+        """What the worker has said until now."""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        """Wait until it looks for jobs.
+
+        Raises:
+            WorkerFailedError: It ended, or did not get there in time.
+        """
+        end = time.monotonic() + PATIENCE
+        while READY not in self.output:
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise WorkerFailedError(f"the worker did not start:\n{self.output}")
+            time.sleep(PAUSE)
+
+    def wait_until_over(self, timeout: float = PATIENCE) -> None:
+        """Wait until it has ended by itself.
+
+        Raises:
+            WorkerFailedError: It failed, or did not end in time.
+        """
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise WorkerFailedError(f"the worker did not end:\n{self.output}") from None
+        if code:
+            raise WorkerFailedError(f"the worker ended with {code}:\n{self.output}")
+
+    def stop(self) -> None:
+        """Ask it to stop, as a process manager does: it puts its running jobs back."""
+        self._process.terminate()
+        self.wait_until_over()
+
+    def kill(self) -> None:
+        """Let it die on the spot."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if self._process.poll() is None and exc is None:
+                self.stop()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self._process.poll() is None:
+            self.kill()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._output.close()
+
+
+def run_burst(redis_url: str, *, timeout: float = PATIENCE, **settings: Any) -> str:
+    """Run a stock worker until its queue is empty, and give what it said.
+
+    Args:
+        redis_url: The server.
+        timeout: Seconds that it may take.
+        **settings: As for `WorkerProcess`.
+
+    Raises:
+        WorkerFailedError: It failed, or was not done in time.
+    """
+    worker = WorkerProcess(redis_url, burst=True, **settings)
+    try:
+        worker.wait_until_over(timeout)
+        return worker.output
+    finally:
+        worker.close()
