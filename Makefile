@@ -31,7 +31,7 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 	$(BIN)/ruff format --check
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 
 generate: .venv/ready ## Generate the sync code and its tests from the async ones

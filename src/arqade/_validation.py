@@ -75,17 +75,17 @@ def check_name(what: str, value: object) -> str:
     return text
 
 
-def check_job_id(value: object) -> str:
+def check_job_id(value: str) -> str:
     """Give back a job's id as a plain `str`; errors as of `check_name`."""
     return check_name("job_id", value)
 
 
-def check_task_name(value: object) -> str:
+def check_task_name(value: str) -> str:
     """Give back the name of a worker's function as a plain `str`; errors as of `check_name`."""
     return check_name("task_name", value)
 
 
-def check_queue_name(value: object) -> str:
+def check_queue_name(value: str) -> str:
     """Give back a queue's name as a plain `str`.
 
     Raises:

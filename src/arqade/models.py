@@ -8,7 +8,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, get_args
 
 import attrs
 
@@ -23,6 +23,9 @@ from arqade._validation import (
     duration_to_ms,
 )
 from arqade.exceptions import JobCancelled, JobSerializationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "CancelOutcome",
@@ -173,13 +176,13 @@ class JobResult(JobMetadata[R]):
         )
 
 
-def _plain_args(value: object) -> tuple[Any, ...]:
+def _plain_args(value: Sequence[Any]) -> tuple[Any, ...]:
     if not isinstance(value, tuple | list):
         raise TypeError(f"args must be a tuple or a list, not {type(value).__name__}")
     return tuple(value)
 
 
-def _plain_kwargs(value: object) -> dict[str, Any]:
+def _plain_kwargs(value: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"kwargs must be a dict, not {type(value).__name__}")
     for key in value:

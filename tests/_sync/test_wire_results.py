@@ -17,7 +17,7 @@ from arqade import (
 )
 from tests.harness.stock import Raised, as_stock_says
 from tests.harness.stock_values import CancelledError, CustomError, Elsewhere
-from tests.harness.worker import RAN, run_burst
+from tests.harness.worker import RAN, run_burst, started_jobs
 
 HOUR_MS = 3_600_000
 WITH_ARQ = importlib.util.find_spec("arq") is not None
@@ -244,8 +244,8 @@ def test_result_that_is_not_kept_is_unknown(queue, stock, enqueued):
 def test_every_job_was_run_once_for_each_try(raw, enqueued):
     """The worker started what could be started, as often as it was to be tried."""
     tries = {"too-many-tries": 5, "retried": 2, **dict.fromkeys(NEVER_STARTED, 0)}
-    names = [name.decode() for name in raw.lrange(RAN, 0, -1)]
-    assert {name: names.count(name) for name in enqueued} == {
+    started = started_jobs(raw)
+    assert {name: started.count(name) for name in enqueued} == {
         name: tries.get(name, 1) for name in enqueued
     }
 

@@ -16,9 +16,22 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["RAN", "ROOT", "WorkerFailedError", "WorkerProcess", "run_burst", "worker_python"]
+    import redis
+
+__all__ = [
+    "RAN",
+    "ROOT",
+    "WorkerFailedError",
+    "WorkerProcess",
+    "python_with_arq",
+    "run_burst",
+    "started_jobs",
+    "wait_until",
+    "wait_until_started",
+]
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +66,28 @@ def worker_python() -> str | None:
 def python_with_arq() -> str:
     """Give a Python that has arq, or skip the test."""
     return worker_python() or pytest.skip("no Python with arq: run `make test`")
+
+
+def wait_until(answer: Callable[[], object], *, timeout: float = PATIENCE) -> None:
+    """Ask again and again until the answer is true.
+
+    Raises:
+        AssertionError: It was not in time.
+    """
+    end = time.monotonic() + timeout
+    while not answer():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(PAUSE)
+
+
+def started_jobs(client: redis.Redis) -> list[str]:
+    """Give the ids of the jobs that stock workers started, once for each try."""
+    return [job_id.decode() for job_id in client.lrange(RAN, 0, -1)]
+
+
+def wait_until_started(client: redis.Redis, job_id: str = "k") -> None:
+    """Wait until a stock worker runs a job."""
+    wait_until(lambda: job_id in started_jobs(client))
 
 
 class WorkerProcess:
@@ -95,11 +130,9 @@ class WorkerProcess:
         Raises:
             WorkerFailedError: It ended, or did not get there in time.
         """
-        end = time.monotonic() + PATIENCE
-        while READY not in self.output:
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise WorkerFailedError(f"the worker did not start:\n{self.output}")
-            time.sleep(PAUSE)
+        wait_until(lambda: READY in self.output or self._process.poll() is not None)
+        if READY not in self.output:
+            raise WorkerFailedError(f"the worker did not start:\n{self.output}")
 
     def wait_until_over(self, timeout: float = PATIENCE) -> None:
         """Wait until it has ended by itself.

@@ -77,3 +77,26 @@ def samples(kind):
         for sample in capture[kind]
         if sample["bytes"] is not None
     ]
+
+
+def results(*, readable):
+    """Give the results that stock arq can read, or those that it can't."""
+    return [
+        sample
+        for sample in samples("results")
+        if ("DeserializationError" in sample.values[0]["stock reads"]) is not readable
+    ]
+
+
+def results_with(text):
+    """Give the results that stock arq can read and whose ``repr`` holds a text."""
+    return [
+        sample for sample in results(readable=True) if text in str(sample.values[0]["stock reads"])
+    ]
+
+
+def comparable(value):
+    """Give what tells two values apart, for exceptions too."""
+    if isinstance(value, BaseException):
+        return type(value), value.args
+    return type(value), value

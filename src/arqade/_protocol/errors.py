@@ -16,18 +16,28 @@ TRANSIENT_CODES = re.compile(
 )
 """Refusals that end by themselves: after a load, a slow script or a failover."""
 
-CURES = {
-    r"\bOOM\b": "raise its maxmemory, or remove data",
-    r"\bMISCONF\b": "see why it can't save to disk",
-    # Inside a script, Redis 7 leaves the code out.
-    r"\bNOPERM\b|user executing the script can't": "give this user the permissions that the documentation lists",
-    r"\bWRONGTYPE\b": "look for another program that uses the same key names",
-    r"\bREADONLY\b": "connect to the primary",
-    r"\bNOREPLICAS\b": "see where its replicas are",
-    r"\bBUSY\b": "see which script holds it up",
-    r"\bLOADING\b": "wait until it has loaded its data",
-}
-"""What to do about a refusal, by its code: the pattern of its message."""
+CURES: tuple[tuple[type[Exception], str, str], ...] = (
+    (redis_errors.OutOfMemoryError, r"\bOOM\b", "raise its maxmemory, or remove data"),
+    (
+        redis_errors.NoPermissionError,
+        # Inside a script, Redis 7 leaves the code out.
+        r"\bNOPERM\b|user executing the script can't",
+        "give this user the permissions that the documentation lists",
+    ),
+    (redis_errors.ReadOnlyError, r"\bREADONLY\b", "connect to the primary"),
+    (redis_errors.ResponseError, r"\bMISCONF\b", "see why it can't save to disk"),
+    (
+        redis_errors.ResponseError,
+        r"\bWRONGTYPE\b",
+        "look for another program that uses the same key names",
+    ),
+    (redis_errors.ResponseError, r"\bNOREPLICAS\b", "see where its replicas are"),
+    (redis_errors.ResponseError, r"\bBUSY\b", "see which script holds it up"),
+)
+"""What to do about a refusal, by its class and the code in its message.
+
+redis-py takes the code off a message for which it has a class, unless a script passed it on.
+"""
 
 REFUSED_LOGIN = (
     redis_errors.AuthenticationError,
@@ -83,14 +93,15 @@ def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
             f"name ({text})"
         )
     if isinstance(error, redis_errors.ResponseError | redis_errors.DataError):
-        return QueueServerError(f"The server refused, {effect}: {_cure(text)} ({text})")
+        return QueueServerError(f"The server refused, {effect}: {_cure(error)} ({text})")
     return QueueConnectionError(
         f"The server can't be reached, {effect}: check that it runs and where ({text})"
     )
 
 
-def _cure(text: str) -> str:
-    for pattern, cure in CURES.items():
-        if re.search(pattern, text):
+def _cure(error: Exception) -> str:
+    for kind, pattern, cure in CURES:
+        own_class = kind is not redis_errors.ResponseError and isinstance(error, kind)
+        if own_class or re.search(pattern, str(error)):
             return cure
     return "see its message"

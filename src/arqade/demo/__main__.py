@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import arqade
 from arqade.demo.calls import call_from_async_code, call_from_sync_code
 from arqade.demo.files import text_files
-from arqade.demo.report import DemoError, DemoStopped, Report, plain, table, totals
+from arqade.demo.report import CallError, DemoError, Report, plain, table, totals
 from arqade.embedded import RedisServer
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _demonstrate(directory: Path) -> int:
         raise DemoError(f"There are no text files in {directory}.")
     reports = [Report("async"), Report("sync")]
     with (
-        contextlib.suppress(DemoStopped),  # the report knows why
+        contextlib.suppress(CallError),  # the report knows why
         RedisServer() as server,
         _arq_worker(server.url) as worker,
     ):
@@ -96,10 +96,11 @@ def _demonstrate(directory: Path) -> int:
     narrowest, widest = WIDTHS
     width = max(narrowest, min(widest, shutil.get_terminal_size((widest, 0)).columns))
     print("", table(calls, width), "", totals(calls, results), sep="\n")
-    print(f"It took {time.perf_counter() - start:.1f} seconds, with starting and stopping.")
     unexpected = [call for call in calls if not call.expected]
     for call in unexpected:
         print(f"NOT AS EXPECTED: {call.api} {call.what} answered {plain(call.answer)}")
+    seconds = time.perf_counter() - start
+    print(f"It took {seconds:.1f} seconds, with starting and stopping.", flush=True)
     return 1 if unexpected else 0
 
 
@@ -118,7 +119,7 @@ def _arq_worker(url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a stock worker for the length of a block; show its output if the demo can't go on."""
     with (
         tempfile.TemporaryFile() as output,
-        subprocess.Popen(  # noqa: S603 - nothing here comes from outside
+        subprocess.Popen(
             [sys.executable, "-m", "arq", "arqade.demo.worker.WorkerSettings"],
             env={**os.environ, "ARQADE_URL": url},
             stdin=subprocess.DEVNULL,
@@ -127,8 +128,7 @@ def _arq_worker(url: str) -> Iterator[subprocess.Popen[bytes]]:
         ) as process,
     ):
         try:
-            if process.stdout is None or not process.stdout.readline():
-                raise DemoError(f"The worker ended at once, with exit code {process.wait()}.")
+            _wait_until_ready(process)
             yield process
         except DemoError:
             _stop(process)
@@ -138,6 +138,11 @@ def _arq_worker(url: str) -> Iterator[subprocess.Popen[bytes]]:
             raise
         finally:
             _stop(process)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
+    if process.stdout is None or not process.stdout.readline():
+        raise DemoError(f"The worker ended at once, with exit code {process.wait()}.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from arqade import JobResult
 
-__all__ = ["Call", "DemoError", "DemoStopped", "Report", "plain", "table", "totals"]
+__all__ = ["Call", "CallError", "DemoError", "Report", "plain", "table", "totals"]
 
 
 class DemoError(Exception):
     """The demo can't go on."""
 
 
-class DemoStopped(DemoError):
-    """A call raised what it should not; the report has it."""
+class CallError(DemoError):
+    """A call raised what it should not; its report has it."""
 
 
 @attrs.define
@@ -68,7 +68,7 @@ class Report:
         """Time the call in this block, until it is answered.
 
         Raises:
-            DemoStopped: An exception escaped from the block.
+            CallError: An exception escaped from the block.
         """
         call = Call(self.api, what)
         self.calls.append(call)
@@ -76,7 +76,7 @@ class Report:
             yield call
         except Exception as error:
             call.answered(f"{type(error).__name__}: {error}", expected=False)
-            raise DemoStopped(f"{call.what} raised {call.answer}") from error
+            raise CallError(f"{call.what} raised {call.answer}") from error
         finally:
             call.stop_the_clock()
 
@@ -94,8 +94,10 @@ def table(calls: Iterable[Call], width: int) -> str:
         width: Characters in a line at most, 60 at least; longer texts are cut.
     """
     rows = [("API", "call", "answer", "ms")]
-    for call in calls:
-        rows.append((call.api, plain(call.what), plain(call.answer), f"{call.seconds * 1000:,.1f}"))
+    rows += [
+        (call.api, plain(call.what), plain(call.answer), f"{call.seconds * 1000:,.1f}")
+        for call in calls
+    ]
     api, what, answer, ms = (max(map(len, column)) for column in zip(*rows, strict=True))
     # The two columns of text share what the others and the gaps leave.
     room = width - api - ms - 3 * len("  ")

@@ -16,7 +16,7 @@ if not redis.call('ZSCORE', queue, id) then
 end
 if redis.call('EXISTS', in_progress) == 1 then
   local time = redis.call('TIME')
-  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000 + 0.5))
   redis.call('ZADD', 'arq:abort', now, id)
   return 'asked'
 end

@@ -25,7 +25,7 @@ score, fence = tonumber(score), tonumber(fence)
 local job, result, in_progress = 'arq:job:' .. id, 'arq:result:' .. id, 'arq:in-progress:' .. id
 
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + math.floor(time[2] / 1000 + 0.5)
 
 -- A clock that is ahead by less than this is taken for right.
 local TOLERANCE = 1000

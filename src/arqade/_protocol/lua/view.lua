@@ -7,8 +7,9 @@
 local id, queue, wanted = ARGV[1], ARGV[2], ARGV[3]
 local job_key, result_key = 'arq:job:' .. id, 'arq:result:' .. id
 
+-- Rounded, as arq rounds the times that it writes: else a job of now could look deferred.
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + math.floor(time[2] / 1000 + 0.5)
 
 local function read(key, with_bytes)
   if with_bytes then return redis.call('GET', key) end

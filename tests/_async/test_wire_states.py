@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import pytest
+
+from arqade import JobMetadata, JobNotFound, JobResultUnavailable
+from tests.harness.stock import Raised, as_stock_says
+from tests.harness.worker import WorkerProcess, run_burst, wait_until_started
+
+
+class World(NamedTuple):
+    """Where a state is brought about."""
+
+    queue: Any
+    raw: Any
+    stock: Any
+    url: str
+    open: ExitStack
+    """What is open until the test is over."""
+
+
+@pytest.fixture
+def world(queue, raw, stock, redis_url):
+    with ExitStack() as stack:
+        yield World(queue, raw, stock, redis_url, stack)
+
+
+async def queued(world):
+    await world.queue.enqueue("echo", 1, x=2, _job_id="k")
+
+
+async def deferred(world):
+    await world.queue.enqueue("echo", 1, x=2, _job_id="k", _defer_by=3600)
+
+
+async def with_a_try(world):
+    await world.queue.enqueue("echo", _job_id="k", _job_try=3)
+
+
+async def stock_queued(world):
+    assert world.stock.enqueue_job("echo", 1, x=2, _job_id="k", _job_try=2) == "k"
+
+
+async def stock_deferred(world):
+    assert world.stock.enqueue_job("echo", _job_id="k", _defer_by=3600) == "k"
+
+
+async def retry_pending(world):
+    await world.queue.enqueue("retry_later", _job_id="k")
+    run_burst(world.url, max_burst_jobs=1)
+    assert world.raw.get("arq:retry:k") == b"1"
+
+
+async def running(world):
+    await world.queue.enqueue("run_until_told", _job_id="k")
+    worker = world.open.enter_context(WorkerProcess(world.url))
+    wait_until_started(world.raw)
+    return worker
+
+
+async def worker_killed(world):
+    (await running(world)).kill()
+
+
+async def worker_stopped(world):
+    (await running(world)).stop()
+    assert world.raw.get("arq:retry:k") == b"1"
+
+
+async def expired_while_running(world):
+    await running(world)
+    world.raw.delete("arq:job:k")
+
+
+async def complete(world):
+    await queued(world)
+    run_burst(world.url)
+
+
+async def not_kept(world):
+    await queued(world)
+    run_burst(world.url, keep_result=0)
+
+
+async def kept_by_a_queue_of_its_own(world):
+    await world.queue.enqueue("echo", _job_id="k", _queue_name="other")
+    run_burst(world.url, queue_name="other")
+
+
+async def cron_finished(world):
+    run_burst(world.url, cron_jobs=True)
+    (key,) = world.raw.keys("arq:in-progress:cron:tick:*")
+    return key.decode().removeprefix("arq:in-progress:")
+
+
+async def cron_kept(world):
+    run_burst(world.url, cron_jobs=True)
+    (key,) = world.raw.keys("arq:result:cron:kept:*")
+    return key.decode().removeprefix("arq:result:")
+
+
+async def cron_named(world):
+    run_burst(world.url, cron_jobs=True)
+    return "the-cron-job"
+
+
+async def expired(world):
+    await queued(world)
+    world.raw.delete("arq:job:k")
+
+
+async def not_in_the_queue(world):
+    await queued(world)
+    world.raw.zrem("arq:queue", "k")
+
+
+async def in_another_queue(world):
+    await world.queue.enqueue("echo", _job_id="k", _queue_name="other")
+
+
+async def score_zero(world):
+    await queued(world)
+    world.raw.zadd("arq:queue", {"k": 0})
+
+
+async def abort_asked(world):
+    await queued(world)
+    assert world.stock.abort("k", timeout=0) == Raised("TimeoutError", "TimeoutError()")
+
+
+async def abort_asked_deferred(world):
+    await deferred(world)
+    assert world.stock.abort("k", timeout=0) == Raised("TimeoutError", "TimeoutError()")
+    assert world.raw.zscore("arq:queue", "k") == 1
+
+
+async def unknown(world):
+    assert world.stock.info("k") is None
+
+
+PENDING = (True, JobResultUnavailable, TimeoutError)
+FINISHED = (True, None, None)
+UNKNOWN = (False, JobNotFound, JobNotFound)
+
+# How it comes about, what arq says of it, whether there are metadata, and what is raised for lack
+# of a result and by a wait for it.
+STATES = [
+    (queued, "queued", *PENDING),
+    (deferred, "deferred", *PENDING),
+    (with_a_try, "queued", *PENDING),
+    (stock_queued, "queued", *PENDING),
+    (stock_deferred, "deferred", *PENDING),
+    (retry_pending, "deferred", *PENDING),
+    (running, "in_progress", *PENDING),
+    (worker_killed, "in_progress", *PENDING),
+    (worker_stopped, "queued", *PENDING),
+    (expired_while_running, "in_progress", False, *PENDING[1:]),
+    (complete, "complete", *FINISHED),
+    (cron_kept, "complete", *FINISHED),
+    (cron_named, "complete", *FINISHED),
+    (kept_by_a_queue_of_its_own, "complete", *FINISHED),
+    (not_kept, "not_found", *UNKNOWN),
+    (cron_finished, "in_progress", *UNKNOWN),
+    (expired, "queued", *UNKNOWN),
+    (not_in_the_queue, "not_found", *UNKNOWN),
+    (in_another_queue, "not_found", *UNKNOWN),
+    (score_zero, "not_found", *UNKNOWN),
+    (abort_asked, "queued", *PENDING),
+    (abort_asked_deferred, "queued", *PENDING),
+    (unknown, "not_found", *UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(
+    ("bring_about", "status", "known", "no_result", "no_end"),
+    [pytest.param(*state, id=state[0].__name__) for state in STATES],
+)
+async def test_state_is_what_stock_arq_says(world, bring_about, status, known, no_result, no_end):
+    """In each state, status and metadata equal stock `Job`'s, and what is missing is an error."""
+    said = await bring_about(world)
+    job_id = said if isinstance(said, str) else "k"
+    queue, stock = world.queue, world.stock
+    assert status == stock.status(job_id) == await queue.get_job_status(job_id)
+    if known:
+        job = await queue.get_job_metadata(job_id)
+        assert type(job) is JobMetadata
+        assert job.status == status
+        info = as_stock_says(job)
+        assert info == {field: stock.info(job_id)[field] for field in info}
+    else:
+        with pytest.raises(JobNotFound):
+            await queue.get_job_metadata(job_id)
+    if no_result:
+        with pytest.raises(no_result):
+            await queue.get_job_result(job_id)
+        with pytest.raises(no_end):
+            await queue.wait_for_result(job_id, timeout=0.05 if no_end is TimeoutError else 30)
+    else:
+        result = as_stock_says(await queue.get_job_result(job_id))
+        assert result == stock.info(job_id)
+        assert result == as_stock_says(await queue.wait_for_result(job_id))
+
+
+async def test_job_that_stock_arq_has_just_enqueued_is_not_deferred(queue, stock):
+    """Stock arq rounds the time, where a client that cuts it off sees such a job deferred."""
+    statuses = {}
+    for number in range(300):
+        job_id = stock.enqueue_job("echo", _job_id=str(number))
+        statuses[job_id] = await queue.get_job_status(job_id)
+    assert set(statuses.values()) == {"queued"}
+
+
+async def test_stock_arq_lists_the_jobs(queue, stock):
+    """Stock `queued_jobs` lists what arqade enqueued, in the order of the times."""
+    jobs = [
+        await queue.enqueue("echo", 3, _job_id="late", _defer_by=60),
+        await queue.enqueue("echo", 1, x=2, _job_id="now"),
+        await queue.enqueue("echo", _job_id="soon", _defer_by=30, _job_try=4),
+    ]
+    expected = [as_stock_says(jobs[number]) for number in (1, 2, 0)]
+    assert stock.queued_jobs() == expected
