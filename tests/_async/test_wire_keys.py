@@ -153,7 +153,7 @@ async def test_running_job_has_the_keys_of_stock_arq(queue, stock, raw, redis_ur
         for job_id in ("ours", "stock"):
             assert (await queue.wait_for_result(job_id, timeout=10)).unwrap() == "told"
             assert HOUR_MS - TIME_LOST < raw.pttl(f"arq:result:{job_id}") <= HOUR_MS
-    assert raw.keys("arq:[!r]*") == raw.keys("arq:retry:*") == []
+    assert set(raw.keys("arq:*")) == {b"arq:result:ours", b"arq:result:stock"}
 
 
 async def test_results_can_be_kept_for_ever(queue, raw, redis_url):
@@ -245,7 +245,7 @@ IDS = [
     *("*", "[a-z]?", "arq:job:k", "cron:tick:1", "-1", "+inf", "None", "null", "$1"),
     *("ünïcode", "日本語", "🎉" * 3, "שלום", "Ω≈ç√", "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH JOINER}"),
     *(unicodedata.normalize(form, "é") for form in ("NFC", "NFD")),
-    *("x" * 512, "é" * 256, "𝕏" * 128, "\N{LATIN SMALL LETTER Y WITH DIAERESIS}"),
+    *("x" * 512, "é" * 256, "🎉" * 128, "\N{LATIN SMALL LETTER Y WITH DIAERESIS}"),
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from arqade import JobMetadata, JobNotFound, JobResultUnavailable
+from arqade import JobMetadata, JobNotFound, JobNotQueued, JobResultUnavailable
 from tests.harness.stock import Raised, as_stock_says
 from tests.harness.worker import WorkerProcess, run_burst, wait_until_started
 
@@ -205,11 +205,22 @@ async def test_state_is_what_stock_arq_says(world, bring_about, status, known, n
 
 async def test_job_that_stock_arq_has_just_enqueued_is_not_deferred(queue, stock):
     """Stock arq rounds the time, where a client that cuts it off sees such a job deferred."""
-    statuses = {}
+    seen = set()
     for number in range(300):
         job_id = stock.enqueue_job("echo", _job_id=str(number))
-        statuses[job_id] = await queue.get_job_status(job_id)
-    assert set(statuses.values()) == {"queued"}
+        seen.add(await queue.get_job_status(job_id))
+    assert seen == {"queued"}
+
+
+async def test_job_that_stock_arq_has_just_enqueued_is_no_deferred_conflict(queue, stock):
+    """As above, where such a job stands in the way of another one."""
+    seen = set()
+    for number in range(300):
+        job_id = stock.enqueue_job("echo", _job_id=str(number))
+        with pytest.raises(JobNotQueued) as caught:
+            await queue.enqueue("echo", _job_id=job_id)
+        seen.add(caught.value.reason)
+    assert seen == {"queued"}
 
 
 async def test_stock_arq_lists_the_jobs(queue, stock):

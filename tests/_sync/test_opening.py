@@ -212,7 +212,7 @@ def test_user_who_may_only_enqueue(redis_url, raw):
         settings = RedisSettings.from_url(redis_url, username="writer", password="pw")
         with SyncRedisArqQueue.initialize(settings) as queue:
             job = queue.enqueue("work", _job_id="k", _token="t")
-            assert queue.enqueue("work", _job_id="k", _token="t") == job
+            assert queue.enqueue("work", _job_id="k", _token="t").id == job.id
             with pytest.raises(JobNotQueued) as caught:
                 queue.enqueue("work", _job_id="there")
             assert caught.value.reason == "queued"

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Those of the command line; None takes the process's own.
 
     Returns:
-        The exit status: 0 if all calls answered as expected, 130 after Ctrl-C, else 1.
+        The exit status: 0 if all calls answered as expected, 130 after Ctrl-C or SIGTERM, else 1.
     """
     parser = argparse.ArgumentParser(
         prog="python -m arqade.demo",
@@ -154,4 +155,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    # `kill` ends it as Ctrl-C does, with everything stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -26,4 +26,5 @@ class WorkerSettings:
     redis_settings = RedisSettings.from_env()  # arq takes arqade's settings as they are
     on_startup = say_ready
     allow_abort_jobs = True
+    job_timeout = 30  # seconds: should the demo be killed, its worker is gone soon
     poll_delay = 0.05  # seconds between looks at the queue
