@@ -11,7 +11,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate format lock clean
+.PHONY: help demo test check docs bench generate format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv-docs/ready ## Build the documentation into docs/_build/html
+	.venv-docs/bin/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+
+bench: .venv/ready ## Measure enqueuing and reading against stock arq
+	$(BIN)/python benchmarks/enqueue.py
+
 generate: .venv/ready ## Generate the sync code and its tests from the async ones
 	$(BIN)/python tools/unasync.py
 
@@ -44,24 +50,25 @@ format: .venv/ready ## Format the code and mend what can be mended
 
 lock: .venv/ready ## Pin the newest tools and libraries, with their hashes
 	$(BIN)/python $(PIP) install uv
-	cd requirements && for name in dev newest; do \
+	cd requirements && for name in dev newest docs; do \
 	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    $$name.in --output-file $$name.txt || exit 1; \
 	done
 
 clean: ## Remove the environments and all that was built
-	rm -rf .venv .venv-newest build dist docs/_build .coverage* .hypothesis .*_cache
+	rm -rf .venv .venv-newest .venv-docs build dist docs/_build .coverage* .hypothesis .*_cache
 
-# The environments: .venv from requirements/dev.txt, .venv-newest from requirements/newest.txt.
-.venv/ready: PINS := requirements/dev.txt
-.venv-newest/ready: PINS := requirements/newest.txt
-.venv/ready .venv-newest/ready: requirements/dev.txt requirements/newest.txt pyproject.toml
+# The environments, each from its own pins.
+.venv/ready: requirements/dev.txt
+.venv-newest/ready: requirements/newest.txt
+.venv-docs/ready: requirements/docs.txt
+.venv/ready .venv-newest/ready .venv-docs/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "arqade needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(@D) || { \
 	  echo "This Python can't make virtual environments; on Debian: apt install python3-venv" >&2; \
 	  exit 1; }
-	$(@D)/bin/python $(PIP) install --require-hashes -r $(PINS)
+	$(@D)/bin/python $(PIP) install --require-hashes -r $(filter requirements/%,$^)
 	$(@D)/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 __all__ = [
+    "async_checkpoint",
     "async_deadline",
     "async_read_reply",
     "async_sleep",
+    "checkpoint",
     "deadline",
     "no_event_loop",
     "read_reply",
@@ -48,6 +50,21 @@ async def async_sleep(seconds: float) -> None:
 def sleep(seconds: float) -> None:
     """Wait for so many seconds."""
     time.sleep(seconds)
+
+
+async def async_checkpoint() -> None:
+    """Let a cancellation of the caller that is pending strike here, and not further on.
+
+    redis-py looks whether an idle connection has data within ``asyncio.timeout(0)``, which from
+    Python 3.11.3 on takes a pending cancellation for its own end and swallows it.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        await asyncio.sleep(0)
+
+
+def checkpoint() -> None:
+    """Do nothing: blocking code is not cancelled."""
 
 
 def async_deadline(seconds: float) -> AbstractAsyncContextManager[object]:

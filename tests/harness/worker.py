@@ -100,6 +100,7 @@ class WorkerProcess:
     """
 
     def __init__(self, redis_url: str, *, burst: bool = False, **settings: Any) -> None:
+        self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
             [
@@ -148,14 +149,27 @@ class WorkerProcess:
             raise WorkerFailedError(f"the worker ended with {code}:\n{self.output}")
 
     def stop(self) -> None:
-        """Ask it to stop, as a process manager does: it puts its running jobs back."""
+        """Ask it to stop, as a process manager does: it puts its running jobs back.
+
+        Its exit code says nothing: where a job is just ending, arq trips over its own cancelling.
+
+        Raises:
+            WorkerFailedError: It was not running any more, or did not stop in time.
+        """
+        if self._process.poll() is not None:
+            raise WorkerFailedError(f"the worker has ended before:\n{self.output}")
         self._process.terminate()
-        self.wait_until_over()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise WorkerFailedError(f"the worker did not stop:\n{self.output}") from None
+        self._stopped = True
 
     def kill(self) -> None:
         """Let it die on the spot."""
         self._process.kill()
         self._process.wait()
+        self._stopped = True
 
     def __enter__(self) -> Self:
         try:
@@ -172,7 +186,7 @@ class WorkerProcess:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if self._process.poll() is None and exc is None:
+            if not self._stopped and exc is None:
                 self.stop()
         finally:
             self.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arqade import codecs, exceptions
 from arqade._protocol import keys
 from arqade._protocol.payloads import decode_job, decode_result, encode_job
 from arqade._validation import datetime_to_ms, duration_to_ms, ms_to_datetime
@@ -110,6 +113,43 @@ def test_result_of_the_codec_is_read():
     result = read_result(data)
     assert (type(result.result), result.queue_name, result.job_try) == (worker.RetryJob, "mail", 2)
     assert result.finish_time == datetime(1970, 1, 1, 0, 0, 0, 30_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("original", "args"),
+    [
+        (worker.JobExecutionFailed, ("text",)),
+        (worker.Retry, (5,)),
+        (worker.RetryJob, ()),
+        (jobs.ResultNotFound, ("text",)),
+        (jobs.SerializationError, ("text", 5)),
+        (jobs.DeserializationError, ("text",)),
+    ],
+)
+class TestExceptions:
+    def test_stored_exception_is_arqs(self, original, args):
+        """An exception that arq stored is arq's own class."""
+        stored = CODEC.loads(CODEC.dumps({"r": original(*args)}))["r"]
+        assert (type(stored), stored.args) == (original, args)
+
+    def test_real_class_comes_first(self, original, args):
+        """An unpickler with stand-ins takes the real class where there is one."""
+        data = CODEC.dumps({"r": original(*args)})
+        stored = codecs._StandInUnpickler(io.BytesIO(data)).load()["r"]
+        assert (type(stored), stored.args) == (original, args)
+
+    def test_stand_in_is_like_arqs(self, original, args, monkeypatch):
+        """Without arq the stand-in has the same name, bases, arguments and attributes."""
+        made = original(*args)
+        data = CODEC.dumps({"r": made})
+        for name in ("arq", "arq.jobs", "arq.worker"):
+            monkeypatch.setitem(sys.modules, name, None)
+        stand_in = CODEC.loads(data)["r"]
+        assert type(stand_in) is getattr(exceptions, original.__name__)
+        assert [base.__name__ for base in type(stand_in).__mro__] == [
+            base.__name__ for base in original.__mro__
+        ]
+        assert (stand_in.args, vars(stand_in)) == (made.args, vars(made))
 
 
 def test_keys_are_arqs():

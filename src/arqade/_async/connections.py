@@ -23,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from arqade._concurrency import (
+    async_checkpoint,
     async_deadline,
     async_read_reply,
     async_sleep,
@@ -144,6 +145,7 @@ class Connections:
         raise AssertionError("delays never end")  # pragma: no cover - for the type checkers
 
     async def _exchange(self, words: tuple[Word, ...], attempt: _Attempt, end: float) -> Any:
+        await async_checkpoint()
         connection = await self._pool.get_connection()
         try:
             attempt.unanswered = True

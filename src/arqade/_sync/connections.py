@@ -24,6 +24,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from arqade._concurrency import (
+    checkpoint,
     deadline,
     no_event_loop,
     read_reply,
@@ -145,6 +146,7 @@ class Connections:
         raise AssertionError("delays never end")  # pragma: no cover - for the type checkers
 
     def _exchange(self, words: tuple[Word, ...], attempt: _Attempt, end: float) -> Any:
+        checkpoint()
         connection = self._pool.get_connection()
         try:
             attempt.unanswered = True

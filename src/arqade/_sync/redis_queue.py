@@ -97,6 +97,8 @@ class SyncRedisArqQueue(SyncArqQueue):
                 f"pool must be a {Redis.__module__}.{Redis.__qualname__}, not "
                 f"{type(pool).__module__}.{type(pool).__qualname__}"
             )
+        if not retry_budget > 0:
+            raise ValueError(f"retry_budget must be positive seconds, not {retry_budget}")
         super().__init__(default_queue_name=default_queue_name)
         self._codec = codec
         self._expires_extra_ms = check_integer(

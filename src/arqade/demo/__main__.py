@@ -155,6 +155,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    # `kill` ends it as Ctrl-C does, with everything stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # `kill` does what Ctrl-C does, so that everything gets stopped.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(main())

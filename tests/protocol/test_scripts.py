@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import arqade
+from arqade._protocol import keys, scripts
+from arqade._protocol.payloads import JobTimes
+from arqade._protocol.scripts import Command, EnqueueAnswer, JobView, Script
+from arqade._validation import check_job_id, check_queue_name
+from arqade.exceptions import QueueServerError
+from arqade.models import JobStatus
+
+NOW = 1_700_000_000_123
+LUA = Path(scripts.__file__).parent / "lua"
+NAMES = sorted(path.stem for path in LUA.glob("*.lua"))
+NUMBERS = re.compile(r"^(\d+) (\d+) (\d+) (\d+) (\d+) ([01])$")
+"""What `enqueue.lua` matches its last argument with."""
+
+
+def enqueue(**changes):
+    arguments = {
+        "job_id": "j",
+        "queue_name": "mail",
+        "payload": b"payload",
+        "times": JobTimes(NOW, NOW + 5, 86_400_005, deferred=True),
+        "on_conflict": "raise",
+        "token": "t0ken",
+        "fence": NOW + 11_000,
+    }
+    return scripts.enqueue(**arguments | changes)
+
+
+COMMANDS = {
+    "enqueue": enqueue(),
+    "cancel": scripts.cancel("j", "mail"),
+    "view": scripts.view("j", "mail", "metadata"),
+}
+
+
+class TestScripts:
+    def test_every_script_is_tested(self):
+        """The folder of scripts holds those that are tested here."""
+        assert sorted(COMMANDS) == NAMES
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_digest(self, name):
+        """A script's digest is the SHA-1 of its file, as Redis reckons it."""
+        data = (LUA / f"{name}.lua").read_bytes()
+        script = Script.load(name)
+        assert script.text.encode() == data
+        assert script.digest == hashlib.sha1(data).hexdigest()
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_words_with_script(self, name):
+        """A server that does not know the script is sent its text, and all else alike."""
+        command = COMMANDS[name]
+        text = (LUA / f"{name}.lua").read_text()
+        assert command.words[:2] == ("EVALSHA", hashlib.sha1(text.encode()).hexdigest())
+        assert command.words_with_script == ("EVAL", text, *command.words[2:])
+
+    def test_words_without_a_script(self):
+        """A command without a script has the same words for every server."""
+        assert scripts.ping().words_with_script == ("PING",)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_number_of_arguments(self, name):
+        """A script gets as many arguments as it reads."""
+        text = (LUA / f"{name}.lua").read_text()
+        count = COMMANDS[name].words[2]
+        assert max(map(int, re.findall(r"KEYS\[(\d+)\]", text)), default=0) == count
+        expected = len(COMMANDS[name].words) - 3 - count
+        assert max(map(int, re.findall(r"ARGV\[(\d+)\]", text))) == expected
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_keys_of_a_script(self, name):
+        """A script names no keys but those that are declared for arq."""
+        text = re.sub(r"--.*", "", (LUA / f"{name}.lua").read_text())
+        named = set(re.findall(r"'([^']*:[^']*)'", text))
+        declared = {keys.job(""), keys.result(""), keys.in_progress(""), keys.retry(""), keys.ABORT}
+        assert named <= declared
+
+    def test_command_is_a_value(self):
+        """A command can't be changed."""
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            scripts.ping().words = ()
+
+
+class TestEnqueue:
+    def test_words(self):
+        """An enqueue is at most ten words: the marker is its only key, names are arguments."""
+        words = enqueue().words
+        assert words == (
+            "EVALSHA",
+            Script.load("enqueue").digest,
+            1,
+            "arqade:once:t0ken",
+            "j",
+            "mail",
+            b"payload",
+            "raise",
+            f"{NOW} {NOW + 5} 86400005 {NOW + 11_000} 71000 1",
+        )
+        assert len(words) <= 10
+
+    def test_repeatable(self):
+        """An enqueue may be sent again: its marker tells."""
+        assert enqueue().repeatable
+
+    @pytest.mark.parametrize("deferred", [True, False])
+    def test_numbers(self, deferred):
+        """The numbers read as the script reads them; the marker outlives the fence."""
+        words = enqueue(times=JobTimes(NOW, NOW, 1, deferred=deferred), fence=NOW + 500).words
+        numbers = [int(number) for number in NUMBERS.match(words[-1]).groups()]
+        assert numbers == [NOW, NOW, 1, NOW + 500, 500 + scripts.MARKER_EXTRA_MS, deferred]
+
+    @pytest.mark.parametrize("policy", ["raise", "return_existing", "ignore_result", "replace"])
+    def test_policy(self, policy):
+        """The policy is sent, and is one that the script knows."""
+        assert enqueue(on_conflict=policy).words[7] == policy
+        assert policy == "raise" or f"'{policy}'" in (LUA / "enqueue.lua").read_text()
+
+    @pytest.mark.parametrize(
+        ("reply", "expected"),
+        [
+            ([b"created", 7, b"9"], EnqueueAnswer("created", 7, score=9)),
+            (
+                [b"repeated", 7, b"9", b"5", b"\xc3\xa9"],
+                EnqueueAnswer("repeated", 7, score=9, enqueue_time=5, job_id="é"),
+            ),
+            ([b"repeated", 7], EnqueueAnswer("repeated", 7)),
+            ([b"late", 7], EnqueueAnswer("late", 7)),
+            ([b"clock", 7], EnqueueAnswer("clock", 7)),
+            *(
+                ([b"exists", 7, reason.encode()], EnqueueAnswer("exists", 7, reason=reason))
+                for reason in ("queued", "deferred", "in_progress", "complete")
+            ),
+            (
+                [b"exists", 7, b"9", 0, None, b"job"],
+                EnqueueAnswer("exists", 7, view=JobView(7, 9, False, None, b"job")),
+            ),
+            (
+                [b"exists", 7, None, 1, b"result", None],
+                EnqueueAnswer("exists", 7, view=JobView(7, None, True, b"result", None)),
+            ),
+        ],
+        ids=str,
+    )
+    def test_reply(self, reply, expected):
+        """Each reply of the script becomes an answer."""
+        assert enqueue().read(reply) == expected
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            [b"nonsense", 7],
+            [b"created", 7],
+            [b"created", 7, b"9", b"9"],
+            [b"repeated", 7, b"9"],
+            [b"repeated", 7, b"9", b"5"],
+            [b"late", 7, 1],
+            [b"clock", 7, 1],
+            [b"", 7],
+            [b"CREATED", 7, b"9"],
+        ],
+        ids=str,
+    )
+    def test_unknown_reply(self, reply):
+        """What the script never says is an error that quotes it."""
+        with pytest.raises(QueueServerError, match=re.escape(repr(reply[0]))):
+            enqueue().read(reply)
+
+    @pytest.mark.parametrize("reply", [[b"exists", 7], [b"exists", 7, b"9", 0, None]], ids=str)
+    def test_half_a_view(self, reply):
+        """A view with parts missing is an error of the server."""
+        with pytest.raises(QueueServerError):
+            enqueue().read(reply)
+
+    @settings(deadline=None, max_examples=2000)
+    @given(
+        job_id=st.text(min_size=1, max_size=40),
+        queue_name=st.text(min_size=1, max_size=40),
+        token=st.uuids().map(lambda token: token.hex),
+    )
+    def test_names_that_are_written(self, job_id, queue_name, token):
+        """Whatever id and queue are accepted, only declared keys of theirs are written."""
+        try:
+            job_id, queue_name = check_job_id(job_id), check_queue_name(queue_name)
+        except ValueError:
+            return
+        command = enqueue(job_id=job_id, queue_name=queue_name, token=token)
+        assert command.words[3:6] == (keys.once(token), job_id, queue_name)
+        # The script makes these of the id; no queue can have the name of any of them.
+        written = {keys.job(job_id), keys.result(job_id), keys.retry(job_id)}
+        written |= {keys.in_progress(job_id), keys.once(token), queue_name}
+        assert len(written) == 6
+        of_arq = ("arq:job:", "arq:result:", "arq:retry:", "arq:in-progress:", "arqade:once:")
+        assert [key for key in written if not key.startswith(of_arq)] == [queue_name]
+
+
+class TestView:
+    @pytest.mark.parametrize("wanted", ["status", "result", "metadata"])
+    def test_words(self, wanted):
+        """A view names no keys, since a user may lack some, and says what is wanted."""
+        command = scripts.view("j", "mail", wanted)
+        assert command.words == ("EVALSHA", Script.load("view").digest, 0, "j", "mail", wanted)
+        assert command.repeatable
+
+    @pytest.mark.parametrize(
+        ("reply", "expected"),
+        [
+            ([7, None, 0, None, None], JobView(7, None, False, None, None)),
+            ([7, b"9", 1, b"", b"job"], JobView(7, 9, True, b"", b"job")),
+            ([7, b"1700000000123", 0, b"r", None], JobView(7, NOW, False, b"r", None)),
+            ([7, b"1.700000000123e12", 0, None, b""], JobView(7, NOW, False, None, b"")),
+            ([7, b"9.75", 0, None, None], JobView(7, 9, False, None, None)),
+            ([7, b"-5", 0, None, None], JobView(7, -5, False, None, None)),
+            ([7, b"0", 0, None, b"job"], JobView(7, None, False, None, b"job")),
+            ([7, 9.0, 0, None, None], JobView(7, 9, False, None, None)),
+        ],
+        ids=str,
+    )
+    def test_reply(self, reply, expected):
+        """A reply becomes a view; a score of 0 is none, as for arq."""
+        assert scripts.view("j", "mail", "metadata").read(reply) == expected
+
+    @pytest.mark.parametrize(
+        ("score", "status"), [(b"inf", JobStatus.deferred), (b"-inf", JobStatus.queued)], ids=str
+    )
+    def test_infinite_score(self, score, status):
+        """A score that is no time, which another program set, does not stand in a reading's way."""
+        view = scripts.view("j", "mail", "status").read([7, score, 0, None, None])
+        assert view.status is status
+
+    @pytest.mark.parametrize(
+        ("result", "in_progress", "score", "job"),
+        list(
+            itertools.product([None, b"", b"r"], [True, False], [None, 6, 7, 8, -1], [None, b"j"])
+        ),
+    )
+    def test_status(self, result, in_progress, score, job):
+        """The status is what arq says of every combination (arq/jobs.py, Job.status)."""
+        view = JobView(7, score, in_progress, result, job)
+        if result is not None:
+            expected = "complete"
+        elif in_progress:
+            expected = "in_progress"
+        elif score:
+            expected = "deferred" if score > 7 else "queued"
+        else:
+            expected = "not_found"
+        assert view.status is JobStatus(expected)
+
+    @pytest.mark.parametrize(
+        ("score", "in_progress", "job", "expected"),
+        [
+            (9, False, b"j", True),
+            (9, True, b"j", True),
+            (9, True, None, True),
+            (5, False, b"", True),
+            (9, False, None, False),
+            (None, False, b"j", False),
+            (None, True, b"j", False),
+            (None, True, None, False),
+            (None, False, None, False),
+        ],
+    )
+    def test_is_pending(self, score, in_progress, job, expected):
+        """A job may come to a result while it is in its queue and has an envelope or runs."""
+        assert JobView(7, score, in_progress, None, job).is_pending is expected
+
+
+class TestOthers:
+    def test_cancel(self):
+        """A cancel names job and queue, and is not sent twice."""
+        command = scripts.cancel("j", "mail")
+        assert command.words == ("EVALSHA", Script.load("cancel").digest, 0, "j", "mail")
+        assert not command.repeatable
+
+    @pytest.mark.parametrize("answer", ["removed", "asked", "complete", "not_found"])
+    def test_reply_of_cancel(self, answer):
+        """A cancel's answer is one of the words that the script says."""
+        assert scripts.cancel("j", "mail").read(answer.encode()) == answer
+        assert f"return '{answer}'" in (LUA / "cancel.lua").read_text()
+
+    @pytest.mark.parametrize(("reply", "expected"), [(1, True), (0, False)])
+    def test_delete_result(self, reply, expected):
+        """Deleting tells whether there was a result, and is not sent twice."""
+        command = scripts.delete_result("j")
+        assert command.words == ("UNLINK", "arq:result:j")
+        assert command.read(reply) is expected
+        assert not command.repeatable
+
+    def test_ping(self):
+        """A ping gives nothing, and may be sent again."""
+        assert scripts.ping().words == ("PING",)
+        assert scripts.ping().read(b"PONG") is None
+        assert scripts.ping().repeatable
+
+    @pytest.mark.parametrize(
+        ("reply", "least", "most"),
+        [
+            ([b"1700000000", b"123999"], NOW, NOW + 1),
+            ([b"1700000000", b"123000"], NOW, NOW),
+            ([b"1", b"5"], 1000, 1000),
+            ([1, 5000], 1005, 1005),
+        ],
+    )
+    def test_time(self, reply, least, most):
+        """The server's time is in whole milliseconds."""
+        actual = scripts.time().read(reply)
+        assert type(actual) is int
+        assert least <= actual <= most
+        assert scripts.time().words == ("TIME",)
+        assert scripts.time().repeatable
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS.values(), scripts.ping(), scripts.time(), scripts.delete_result("j")]
+)
+def test_words_are_plain(command):
+    """What is sent is plain text, bytes and integers."""
+    assert isinstance(command, Command)
+    assert {type(word) for word in command.words} <= {str, bytes, int}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (keys.job, "arq:job:x"),
+        (keys.result, "arq:result:x"),
+        (keys.in_progress, "arq:in-progress:x"),
+        (keys.retry, "arq:retry:x"),
+        (keys.once, "arqade:once:x"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_keys(function, expected):
+    """Keys have arq's names, and the marker one of arqade's own."""
+    assert function("x") == expected
+
+
+def test_scripts_are_in_the_package():
+    """The scripts lie inside the package, so that they are installed with it."""
+    assert LUA.is_relative_to(Path(arqade.__file__).parent)
