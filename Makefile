@@ -35,7 +35,7 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 	$(BIN)/lint-imports --no-logo
 
 docs: .venv-docs/ready ## Build the documentation into docs/_build/html
-	.venv-docs/bin/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+	.venv-docs/bin/sphinx-build -W --keep-going --quiet -aE -b html docs docs/_build/html
 
 bench: .venv/ready ## Measure enqueuing and reading against stock arq
 	$(BIN)/python benchmarks/enqueue.py

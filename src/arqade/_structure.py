@@ -91,6 +91,6 @@ def from_dict(data: Mapping[str, Any], model: type[T]) -> T:
         kind = kind[Any]
     try:
         structured: T = _converter.structure(data, kind)
-    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+    except Exception as error:  # a wrong field makes cattrs raise errors of many kinds
         raise ValueError(f"this is no {model.__name__}: {error!r}") from error
     return structured

@@ -1,23 +1,21 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from arqade import CancelOutcome, JobCancelled, JobNotFound, JobResultUnavailable
+from tests.harness.states import put_deferred
 from tests.harness.stock import Raised, as_stock_says
 from tests.harness.stock_values import CancelledError
 from tests.harness.worker import (
     WorkerProcess,
+    keys_of_arq,
     run_burst,
     started_jobs,
     wait_until,
     wait_until_started,
 )
-
-
-def keys_of_arq(raw):
-    """Give the keys that hold jobs: not arqade's markers, nor what the tests write."""
-    return set(raw.keys("arq:*")) - set(raw.keys("*:health-check"))
-
 
 # --- not started -----------------------------------------------------------------------
 
@@ -215,6 +213,25 @@ async def test_asking_does_not_outlive_the_job(queue, raw, redis_url, gone):
     assert repr((await queue.get_job_result("k")).result) == repr(
         {"args": (), "kwargs": {}, "job_try": 1}
     )
+
+
+async def test_new_job_of_the_same_id_is_left_alone(queue, raw, redis_url):
+    """While a running job is cancelled, one that comes after it is not removed in its place."""
+
+    def enqueue_another():
+        while raw.exists("arq:job:k"):
+            pass
+        put_deferred(raw)
+
+    await queue.enqueue("run_until_asked", _job_id="k")
+    with WorkerProcess(redis_url, keep_result=0):
+        wait_until_started(raw)
+        thread = threading.Thread(target=enqueue_another)
+        thread.start()
+        outcome = await queue.cancel_job("k")
+        thread.join()
+    assert outcome is CancelOutcome.unconfirmed
+    assert await queue.get_job_status("k") == "deferred"
 
 
 # --- too late --------------------------------------------------------------------------

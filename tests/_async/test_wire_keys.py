@@ -12,6 +12,7 @@ from tests.harness.stock import Raised, as_stock_says
 from tests.harness.stock_values import Elsewhere
 from tests.harness.worker import (
     WorkerProcess,
+    keys_of_arq,
     run_burst,
     started_jobs,
     wait_until,
@@ -56,13 +57,15 @@ async def test_job_has_the_bytes_of_stock_arq(queue, stock, raw, args, kwargs, j
     ]
     assert type(envelope["a"]) is tuple
     assert type(envelope["et"]) is int
+    # Python 3.14 calls the same bytes protocol 5.
+    theirs = b"\x80\x04" + theirs[2:]
     # Nothing but the time differs.
     their_time = pickle.loads(theirs)["et"]
     as_pickled = {ms: b"\x8a\x06" + ms.to_bytes(6, "little") for ms in (time, their_time)}
     assert theirs.count(as_pickled[their_time]) == 1
     assert ours == theirs.replace(as_pickled[their_time], as_pickled[time])
     assert ours == pickle.dumps(
-        dict(zip("tfak", (job_try, "echo", args, kwargs), strict=True)) | {"et": time}, protocol=4
+        {"t": job_try, "f": "echo", "a": args, "k": kwargs, "et": time}, protocol=4
     )
 
 
@@ -153,7 +156,7 @@ async def test_running_job_has_the_keys_of_stock_arq(queue, stock, raw, redis_ur
         for job_id in ("ours", "stock"):
             assert (await queue.wait_for_result(job_id, timeout=10)).unwrap() == "told"
             assert HOUR_MS - TIME_LOST < raw.pttl(f"arq:result:{job_id}") <= HOUR_MS
-    assert set(raw.keys("arq:*")) == {b"arq:result:ours", b"arq:result:stock"}
+    assert keys_of_arq(raw) == {b"arq:result:ours", b"arq:result:stock"}
 
 
 async def test_results_can_be_kept_for_ever(queue, raw, redis_url):
@@ -305,6 +308,27 @@ async def test_ids_of_arqade_are_taken(queue, stock, redis_url, finished):
         run_burst(redis_url)
     assert stock.enqueue_job("echo", 2, _job_id="k") is None
     assert (await queue.get_job_metadata("k")).args == (1,)
+
+
+async def test_kept_result_can_be_ignored(queue, redis_url):
+    """A job can take the id of one that has finished: it runs, and its result is the one kept."""
+    for number in (1, 2):
+        await queue.enqueue("echo", number, _job_id="k", _on_conflict="ignore_result")
+        assert await queue.get_job_status("k") == "queued"
+        run_burst(redis_url)
+        assert (await queue.get_job_result("k")).args == (number,)
+
+
+async def test_replaced_job_counts_its_own_tries(queue, raw, redis_url):
+    """A job that replaces one between two tries runs with its own arguments, as a first try."""
+    await queue.enqueue("retry_later", _job_id="k")
+    run_burst(redis_url, max_burst_jobs=1)
+    await queue.enqueue("echo", 2, _job_id="k", _on_conflict="replace")
+    assert started_jobs(raw) == ["k"]
+    run_burst(redis_url)
+    result = await queue.get_job_result("k")
+    assert result.unwrap() == {"args": (2,), "kwargs": {}, "job_try": 1}
+    assert started_jobs(raw) == ["k", "k"]
 
 
 async def test_bad_job_does_not_stop_the_worker(queue, redis_url):

@@ -26,6 +26,7 @@ __all__ = [
     "ROOT",
     "WorkerFailedError",
     "WorkerProcess",
+    "keys_of_arq",
     "python_with_arq",
     "run_burst",
     "started_jobs",
@@ -85,6 +86,12 @@ def started_jobs(client: redis.Redis) -> list[str]:
     return [job_id.decode() for job_id in client.lrange(RAN, 0, -1)]
 
 
+def keys_of_arq(client: redis.Redis) -> set[bytes]:
+    """Give the keys that hold jobs: not a worker's record of its health, nor arqade's markers."""
+    keys: list[bytes] = client.keys("arq:*")
+    return {key for key in keys if not key.endswith(b":health-check")}
+
+
 def wait_until_started(client: redis.Redis, job_id: str = "k") -> None:
     """Wait until a stock worker runs a job."""
     wait_until(lambda: job_id in started_jobs(client))
@@ -100,11 +107,12 @@ class WorkerProcess:
     """
 
     def __init__(self, redis_url: str, *, burst: bool = False, **settings: Any) -> None:
+        python = python_with_arq()
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
             [
-                python_with_arq(),
+                python,
                 *("-m", "arq", "tests.harness.stock_app.WorkerSettings"),
                 "--burst" if burst else "--no-burst",
             ],
@@ -122,8 +130,9 @@ class WorkerProcess:
     @property
     def output(self) -> str:
         """What the worker has said until now."""
-        self._output.seek(0)
-        return self._output.read().decode(errors="replace")
+        # Without a seek, which would move the worker's place in the file too.
+        file = self._output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def wait_until_ready(self) -> None:
         """Wait until it looks for jobs.

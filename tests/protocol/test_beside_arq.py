@@ -93,8 +93,8 @@ def test_worker_settings_are_arqs_serializers(protocol):
     assert read_job(data).args == (1,)
 
 
-def test_worker_takes_the_settings():
-    """A stock worker is made with a codec's `worker_settings`."""
+async def test_worker_takes_the_settings():
+    """A stock worker, which wants an event loop, is made with a codec's `worker_settings`."""
 
     async def work(ctx):
         raise NotImplementedError

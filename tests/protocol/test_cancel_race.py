@@ -20,6 +20,7 @@ from redis.asyncio.connection import Connection
 from arqade import JobNotQueued, RedisArqQueue, SyncRedisArqQueue
 from arqade._compat import override
 from tests.harness.stock_values import CancelledError
+from tests.harness.worker import keys_of_arq
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -207,10 +208,6 @@ def prepare(client, raw, expired):
             raw.delete("arq:job:k")
 
     return enqueue
-
-
-def keys_of_arq(raw):
-    return set(raw.keys("arq:*")) - {b"arq:queue:health-check"}
 
 
 # --- cancel ----------------------------------------------------------------------------

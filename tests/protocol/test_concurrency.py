@@ -7,9 +7,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade import _concurrency
 from arqade._concurrency import (
+    async_checkpoint,
     async_deadline,
     async_read_reply,
     async_sleep,
+    checkpoint,
     deadline,
     no_event_loop,
     read_reply,
@@ -129,3 +131,24 @@ def test_no_event_loop():
     assert no_event_loop() is None
     with pytest.raises(RuntimeError):
         running_event_loop()
+
+
+async def test_async_checkpoint():
+    """A cancellation that is pending strikes at a checkpoint; without one it does nothing."""
+    passed = []
+
+    async def work():
+        await async_checkpoint()
+        passed.append("before")
+        asyncio.current_task().cancel()
+        await async_checkpoint()
+        passed.append("after")
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(work())
+    assert passed == ["before"]
+
+
+def test_checkpoint():
+    """Blocking code has no cancellation to look for."""
+    assert checkpoint() is None

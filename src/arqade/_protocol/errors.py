@@ -20,8 +20,8 @@ CURES: tuple[tuple[type[Exception], str, str], ...] = (
     (redis_errors.OutOfMemoryError, r"\bOOM\b", "raise its maxmemory, or remove data"),
     (
         redis_errors.NoPermissionError,
-        # Inside a script, Redis 7 leaves the code out.
-        r"\bNOPERM\b|user executing the script can't",
+        # Inside a script, Redis leaves the code out.
+        r"\bNOPERM\b|user executing the script can't|ACL failure in script",
         "give this user the permissions that the documentation lists",
     ),
     (redis_errors.ReadOnlyError, r"\bREADONLY\b", "connect to the primary"),
@@ -56,7 +56,8 @@ def is_transient(error: Exception) -> bool:
         return False
     if isinstance(error, redis_errors.ResponseError):
         return TRANSIENT_CODES.search(str(error)) is not None or isinstance(
-            error, redis_errors.ReadOnlyError | redis_errors.ClusterDownError
+            error,
+            redis_errors.ReadOnlyError | redis_errors.ClusterDownError | redis_errors.TryAgainError,
         )
     return isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | OSError)
 

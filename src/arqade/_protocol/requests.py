@@ -85,8 +85,9 @@ def make_request(
 def _task_name(task: object) -> str:
     if isinstance(task, str):
         return task
-    if inspect.iscoroutinefunction(task):
-        return task.__qualname__
+    name = getattr(task, "__qualname__", None)
+    if inspect.iscoroutinefunction(task) and isinstance(name, str):
+        return name
     raise TypeError(
         "task must be the name of a worker's function, the coroutine function itself or a "
         f"JobRequest, not {type(task).__name__}"
@@ -114,6 +115,10 @@ def check_timeout(value: object) -> float | None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
-    if math.isnan(value):
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if math.isnan(seconds):
         raise ValueError("timeout must be a number of seconds, not nan")
-    return None if value == math.inf else float(value)
+    return None if seconds == math.inf else seconds

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 import attrs
 
 from arqade._protocol import keys
+from arqade._validation import MAX_TIME_MS
 from arqade.exceptions import QueueServerError
 from arqade.models import JobStatus, OnConflict
 
@@ -110,7 +111,9 @@ class JobView:
         """Read the reply of the script ``view``."""
         now, score, in_progress, result, job = reply
         # A worker passes over a job of score 0, and arq says that it is not there.
-        due = int(float(score)) if score is not None else 0
+        due = float(score) if score is not None else 0
+        # Another program may have set one that is no time, even an infinite one.
+        due = int(max(-MAX_TIME_MS, min(due, MAX_TIME_MS)))
         return cls(now, due or None, bool(in_progress), result, job)
 
     @property
@@ -164,8 +167,9 @@ class EnqueueAnswer:
                 return cls("repeated", now, int(score), int(sent), job_id.decode())
             case "exists", [reason]:
                 return cls("exists", now, reason=reason.decode())
-            case "exists", [*seen]:
-                return cls("exists", now, view=JobView.read([now, *seen]))
+            case "exists", [score, in_progress, result, job]:
+                found = JobView.read([now, score, in_progress, result, job])
+                return cls("exists", now, view=found)
             case ("repeated" | "late" | "clock") as other, []:
                 return cls(cast("Literal['repeated', 'late', 'clock']", other), now)
             case _:
