@@ -226,6 +226,51 @@ class TestCancelled:
         assert answers.cancelled(asked_for(explicit=explicit), view) is None
 
 
+RESULTS = {
+    "none": None,
+    "of the queue": result_bytes(),
+    "of another queue": result_bytes(q="other"),
+    "of no queue": result_bytes(q=MISSING),
+}
+
+
+@EXPLICIT
+@pytest.mark.parametrize("job", [None, job_bytes()], ids=["no job", "job"])
+@pytest.mark.parametrize("in_progress", [False, True], ids=["idle", "running"])
+@pytest.mark.parametrize("score", [None, DUE, LATER], ids=["not queued", "due", "deferred"])
+@pytest.mark.parametrize("stored", RESULTS)
+def test_every_combination(stored, score, in_progress, job, explicit):
+    """The answers agree with each other about whatever a server may know of a job."""
+    asked = asked_for(explicit=explicit)
+    view = seen(score=score, in_progress=in_progress, result=RESULTS[stored], job=job)
+    if stored != "none":
+        known = not explicit or stored != "of another queue"
+        outcomes = ["complete", "result", "result", "unconfirmed"]
+        expected = outcomes if known else ["JobNotFound"] * 3 + ["unconfirmed"]
+    else:
+        told = str(view.status) if job and score else "JobNotFound"
+        pending = score is not None and (in_progress or job is not None)
+        expected = (
+            [told, "None", "JobResultUnavailable", "None"]
+            if pending
+            else [told, "JobNotFound", "JobNotFound", "unconfirmed"]
+        )
+    assert [
+        outcome_of(lambda: answers.metadata(asked, view).status),
+        outcome_of(lambda: answers.finished(asked, view) and "result"),
+        outcome_of(lambda: answers.result(asked, view) and "result"),
+        outcome_of(lambda: answers.cancelled(asked, view)),
+    ] == expected
+
+
+def outcome_of(ask):
+    """Give what an answer is, or the name of the error that it is."""
+    try:
+        return str(ask())
+    except (JobNotFound, JobResultUnavailable) as error:
+        return type(error).__name__
+
+
 class TestEnqueued:
     REQUEST = JobRequest("work", (1,), {"b": 2}, job_try=3)
     TIMES = JobTimes(1_700_000_000_123, DUE, 86_400_000, deferred=False)

@@ -280,15 +280,18 @@ class TestView:
 class TestOthers:
     def test_cancel(self):
         """A cancel names job and queue, and is not sent twice."""
-        command = scripts.cancel("j", "mail")
-        assert command.words == ("EVALSHA", Script.load("cancel").digest, 0, "j", "mail")
+        command = scripts.cancel("j", "mail", meant="d")
+        assert command.words == ("EVALSHA", Script.load("cancel").digest, 0, "j", "mail", "d")
+        assert scripts.cancel("j", "mail").words[-1] == ""
         assert not command.repeatable
 
-    @pytest.mark.parametrize("answer", ["removed", "asked", "complete", "not_found"])
+    @pytest.mark.parametrize("answer", ["removed", "asked", "complete", "not_found", "other"])
     def test_reply_of_cancel(self, answer):
         """A cancel's answer is one of the words that the script says."""
-        assert scripts.cancel("j", "mail").read(answer.encode()) == answer
-        assert f"return '{answer}'" in (LUA / "cancel.lua").read_text()
+        answered = scripts.cancel("j", "mail").read([answer.encode(), b"d"])
+        assert (answered.what, answered.digest) == (answer, "d")
+        assert scripts.cancel("j", "mail").read([answer.encode()]).digest == ""
+        assert f"return {{'{answer}'" in (LUA / "cancel.lua").read_text()
 
     @pytest.mark.parametrize(("reply", "expected"), [(1, True), (0, False)])
     def test_delete_result(self, reply, expected):

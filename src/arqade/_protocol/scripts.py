@@ -44,7 +44,6 @@ Word: TypeAlias = str | bytes | int
 MARKER_EXTRA_MS = 60_000
 """How long a call's marker outlives its fence: the time left to settle an uncertain call."""
 
-CancelAnswer: TypeAlias = Literal["removed", "asked", "complete", "not_found"]
 Wanted: TypeAlias = Literal["status", "result", "metadata"]
 
 
@@ -210,12 +209,31 @@ def enqueue(
     return Command(words, EnqueueAnswer.read, repeatable=True, script=_ENQUEUE)
 
 
-def cancel(job_id: str, queue_name: str) -> Command[CancelAnswer]:
-    """Remove a job that has not started, or ask its worker to stop it."""
-    words = ("EVALSHA", _CANCEL.digest, 0, job_id, queue_name)
-    return Command(
-        words, lambda reply: cast("CancelAnswer", reply.decode()), repeatable=False, script=_CANCEL
-    )
+@attrs.frozen
+class CancelAnswer:
+    """What the server made of a cancel."""
+
+    what: Literal["removed", "asked", "complete", "not_found", "other"]
+
+    digest: str = ""
+    """Which job was asked to stop: the SHA-1 of its envelope."""
+
+    @classmethod
+    def read(cls, reply: list[Any]) -> CancelAnswer:
+        """Read the reply of the script ``cancel``."""
+        return cls(*(part.decode() for part in reply))
+
+
+def cancel(job_id: str, queue_name: str, *, meant: str = "") -> Command[CancelAnswer]:
+    """Remove a job that has not started, or ask its worker to stop it.
+
+    Args:
+        job_id: The job's id.
+        queue_name: The queue.
+        meant: The digest of an earlier answer: another job that has the id now is left alone.
+    """
+    words = ("EVALSHA", _CANCEL.digest, 0, job_id, queue_name, meant)
+    return Command(words, CancelAnswer.read, repeatable=False, script=_CANCEL)
 
 
 def delete_result(job_id: str) -> Command[bool]:

@@ -3,66 +3,26 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from redis import Redis
 
-from arqade._compat import override
-from arqade._concurrency import sleep
-from arqade._protocol import answers, payloads, scripts
-from arqade._protocol.answers import Asked
-from arqade._protocol.errors import Unanswered
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
-from arqade._protocol.polling import poll_pauses
-from arqade._protocol.requests import check_timeout, make_request
+from arqade._sync.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
 from arqade._sync.connections import Connections, open_client
-from arqade._sync.queue import SyncArqQueue
-from arqade._validation import (
-    MAX_TIME_MS,
-    check_integer,
-    check_job_id,
-    check_name,
-    check_queue_name,
-)
-from arqade.codecs import PickleCodec
-from arqade.exceptions import EnqueueUncertain, QueueConnectionError
-from arqade.models import CancelOutcome
 from arqade.settings import RedisSettings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from arqade._protocol.requests import Task
-    from arqade._protocol.scripts import JobView, Wanted
-    from arqade._validation import Duration
     from arqade.codecs import Codec
-    from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus, OnConflict
 
 __all__ = ["SyncRedisArqQueue"]
-
-PICKLE = PickleCodec()
-"""The default codec: what an unmodified worker speaks."""
 
 RETRY_BUDGET = 10.0
 """Seconds that one operation may take, retries included."""
 
-NOT_QUEUED = "the job was not queued"
-"""What an error of ``enqueue`` means, for its message."""
 
-MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-"""The largest job by default."""
-
-MAX_REDIS_STRING = 512 * 1024 * 1024
-"""The largest value that Redis stores by default (proto-max-bulk-len), in bytes."""
-
-FENCE_EXTRA_MS = 1000
-"""How long after a call's budget its request may still create the job: the clock is an estimate."""
-
-
-class SyncRedisArqQueue(SyncArqQueue):
+class SyncRedisArqQueue(CommandQueue):
     """A client of arq queues on a Redis server.
 
     `initialize` and `from_url` open connections of their own and close them with the queue; the
@@ -99,16 +59,15 @@ class SyncRedisArqQueue(SyncArqQueue):
             )
         if not retry_budget > 0:
             raise ValueError(f"retry_budget must be positive seconds, not {retry_budget}")
-        super().__init__(default_queue_name=default_queue_name)
-        self._codec = codec
-        self._expires_extra_ms = check_integer(
-            "expires_extra_ms", expires_extra_ms, least=1, most=MAX_TIME_MS
-        )
-        self._max_payload_bytes = check_integer(
-            "max_payload_bytes", max_payload_bytes, least=1, most=MAX_REDIS_STRING
-        )
         self._connections = Connections(
             pool.connection_pool, owned=False, retry_budget=retry_budget
+        )
+        super().__init__(
+            self._connections,
+            default_queue_name=default_queue_name,
+            codec=codec,
+            expires_extra_ms=expires_extra_ms,
+            max_payload_bytes=max_payload_bytes,
         )
 
     @classmethod
@@ -180,153 +139,6 @@ class SyncRedisArqQueue(SyncArqQueue):
             expires_extra_ms,
             max_payload_bytes=max_payload_bytes,
         )
-
-    @override
-    def enqueue(
-        self,
-        task: Task,
-        /,
-        *args: Any,
-        _queue_name: str | None = None,
-        _job_id: str | None = None,
-        _defer_until: datetime | None = None,
-        _defer_by: Duration | None = None,
-        _expires: Duration | None = None,
-        _job_try: int | None = None,
-        _on_conflict: OnConflict = "raise",
-        _token: str | None = None,
-        **kwargs: Any,
-    ) -> JobMetadata[Any]:
-        request = make_request(
-            task,
-            args,
-            kwargs,
-            queue_name=_queue_name,
-            job_id=_job_id,
-            defer_until=_defer_until,
-            defer_by=_defer_by,
-            expires=_expires,
-            job_try=_job_try,
-            on_conflict=_on_conflict,
-        )
-        token = uuid.uuid4().hex if _token is None else check_name("_token", _token)
-        asked = self._asked(request.job_id or uuid.uuid4().hex, request.queue_name)
-        end = time.monotonic() + self._connections.retry_budget
-        while True:
-            budget = end - time.monotonic()
-            now = self._connections.clock.now()
-            times = payloads.job_times(request, now=now, expires_extra_ms=self._expires_extra_ms)
-            command = scripts.enqueue(
-                job_id=asked.job_id,
-                queue_name=asked.queue_name,
-                payload=self._encode(request, asked.job_id, now),
-                times=times,
-                on_conflict=request.on_conflict,
-                token=token,
-                fence=now + int(budget * 1000) + FENCE_EXTRA_MS,
-            )
-            try:
-                answer = self._connections.run(command, effect=NOT_QUEUED, budget=budget)
-            except Unanswered as error:
-                raise EnqueueUncertain(asked.job_id, token) from error.__cause__
-            self._connections.clock.learn(answer.now)
-            if answer.what not in ("late", "clock"):
-                return answers.enqueued(asked, answer, request=request, times=times)
-            # This machine's idea of the server's time was wrong. Now it is right.
-            if time.monotonic() >= end:
-                raise QueueConnectionError(
-                    f"The server got the job too late, {NOT_QUEUED}: check the network"
-                )
-
-    def _encode(self, request: JobRequest[Any], job_id: str, now: int) -> bytes:
-        return payloads.encode_job(
-            request,
-            job_id=job_id,
-            enqueue_time=now,
-            codec=self._codec,
-            max_bytes=self._max_payload_bytes,
-        )
-
-    @override
-    def get_job_status(self, job_id: str, queue_name: str | None = None) -> JobStatus:
-        return self._view(self._asked(job_id, queue_name), "status").status
-
-    @override
-    def get_job_metadata(self, job_id: str, queue_name: str | None = None) -> JobMetadata[Any]:
-        asked = self._asked(job_id, queue_name)
-        return answers.metadata(asked, self._view(asked, "metadata"))
-
-    @override
-    def get_job_result(self, job_id: str, queue_name: str | None = None) -> JobResult[Any]:
-        asked = self._asked(job_id, queue_name)
-        return answers.result(asked, self._view(asked, "result"))
-
-    @override
-    def wait_for_result(
-        self, job_id: str, queue_name: str | None = None, *, timeout: float | None = None
-    ) -> JobResult[Any]:
-        asked, limit = self._asked(job_id, queue_name), check_timeout(timeout)
-        for pause in poll_pauses(limit):
-            view = self._look_for_result(asked, pause)
-            found = answers.finished(asked, view)
-            if found is not None:
-                return found
-        raise TimeoutError(f"Job had no result within {timeout} seconds. id={job_id}")
-
-    @override
-    def cancel_job(
-        self, job_id: str, queue_name: str | None = None, *, timeout: float | None = None
-    ) -> CancelOutcome:
-        asked, limit = self._asked(job_id, queue_name), check_timeout(timeout)
-        command = scripts.cancel(asked.job_id, asked.queue_name)
-        answer = self._connections.run(command)
-        if answer != "asked":
-            return CancelOutcome(answer)
-        for pause in poll_pauses(limit):
-            view = self._look_for_result(asked, pause)
-            outcome = answers.cancelled(asked, view)
-            if outcome is not None:
-                return outcome
-            if not view.in_progress:
-                # Its worker died, stopped, or put it back for a retry: now it can be removed.
-                answer = self._connections.run(command)
-                if answer != "asked":
-                    return CancelOutcome(answer)
-        return CancelOutcome.unconfirmed
-
-    @override
-    def delete_result(self, job_id: str, queue_name: str | None = None) -> bool:
-        asked = self._asked(job_id, queue_name)
-        return self._connections.run(scripts.delete_result(asked.job_id))
-
-    @override
-    def ping(self) -> None:
-        self._connections.run(scripts.ping())
-
-    @override
-    def close(self) -> None:
-        self._connections.close()
-
-    def _asked(self, job_id: str, queue_name: str | None) -> Asked:
-        return Asked(
-            check_job_id(job_id),
-            self.default_queue_name if queue_name is None else check_queue_name(queue_name),
-            explicit=queue_name is not None,
-            codec=self._codec,
-        )
-
-    def _view(self, asked: Asked, wanted: Wanted) -> JobView:
-        return self._connections.run(scripts.view(asked.job_id, asked.queue_name, wanted))
-
-    def _look_for_result(self, asked: Asked, pause: float) -> JobView:
-        if pause:
-            sleep(pause)
-        return self._view(asked, "result")
-
-    @override
-    def __repr__(self) -> str:
-        state = " closed" if self._connections.closed else ""
-        return f"<{type(self).__name__} {self.default_queue_name}{state}>"
 
     def __del__(self) -> None:
         connections = getattr(self, "_connections", None)

@@ -77,11 +77,13 @@ local function due_time()
 end
 
 -- A running job stays in its queue; the key alone is what arq leaves for a minute after a cron job.
-local running = redis.pcall('EXISTS', in_progress) == 1 and due_time()
+local function is_running()
+  return redis.pcall('EXISTS', in_progress) == 1 and due_time()
+end
 
 local function reason()
   if has_result then return 'complete' end
-  if running then return 'in_progress' end
+  if is_running() then return 'in_progress' end
   local due = due_time()
   return due and due > now and 'deferred' or 'queued'
 end
@@ -94,10 +96,7 @@ if policy == 'return_existing' and (has_job or has_result) then
     redis.call('GET', result),
     redis.call('GET', job),
   }
-elseif running then
-  -- Even if its envelope has expired: when it finishes, its worker removes whatever has its id.
-  return {'exists', now, 'in_progress'}
-elseif has_job and (policy ~= 'replace' or not due_time()) then
+elseif has_job and (policy ~= 'replace' or is_running() or not due_time()) then
   -- A job that is not in this queue is in another one, where it can't be replaced.
   return {'exists', now, reason()}
 elseif has_result and policy ~= 'replace' and policy ~= 'ignore_result' then
@@ -124,7 +123,7 @@ if is_error(reply) then
   redis.call('DEL', marker)
   return reply
 end
-local added = redis.pcall('ZADD', queue, due, id)
+local added = redis.pcall('ZADD', queue, 'NX', due, id)
 if is_error(added) then
   redis.call('DEL', marker)
   if not old_job then
@@ -137,15 +136,23 @@ if is_error(added) then
   return added
 end
 
-if has_result then
-  redis.call('DEL', result)
-end
 if added == 0 then
-  -- The id was in the queue, for a job that is now replaced or whose envelope had expired. The new
-  -- one counts its own tries. And a worker that has just seen the old one due watches the
-  -- in-progress key (arq's Worker.start_jobs): a touch makes it let go and look again.
+  -- The id was in the queue: for a job that is now replaced, or for one whose envelope expired.
+  if not has_job and is_running() then
+    -- When that one finishes, its worker removes whatever has its id.
+    redis.call('DEL', marker, job)
+    return {'exists', now, 'in_progress'}
+  end
+  redis.call('ZADD', queue, due, id)
+  -- The new job counts its own tries, and was not asked to stop. And a worker that has just seen
+  -- the old one due watches the in-progress key (arq's Worker.start_jobs): a touch makes it let go
+  -- and look again.
   redis.call('DEL', 'arq:retry:' .. id)
+  redis.pcall('ZREM', 'arq:abort', id)
   redis.call('SET', in_progress, '1', 'PX', 1)
   redis.call('DEL', in_progress)
+end
+if has_result then
+  redis.call('DEL', result)
 end
 return {'created', now, due}
