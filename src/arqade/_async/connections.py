@@ -131,7 +131,7 @@ class Connections:
                 words = command.words_with_script
                 continue
             except (RedisError, OSError) as error:
-                unanswered = unanswered or attempt.unanswered
+                unanswered = command.changes and (unanswered or attempt.unanswered)
                 if (
                     not retried
                     or (unanswered and not command.repeatable)

@@ -75,6 +75,9 @@ class Command(Generic[T]):
     repeatable: bool
     """Whether sending it twice answers and does the same as sending it once."""
 
+    changes: bool = True
+    """Whether it may change anything: if not, a lost reply leaves nothing in doubt."""
+
     script: Script | None = None
     """The script of an EVALSHA, to be sent whole to a server that does not know it."""
 
@@ -138,7 +141,7 @@ class JobView:
 def view(job_id: str, queue_name: str, wanted: Wanted) -> Command[JobView]:
     """Read a job; ``status`` reads no payload, ``result`` and ``metadata`` what they need."""
     words = ("EVALSHA", _VIEW.digest, 0, job_id, queue_name, wanted)
-    return Command(words, JobView.read, repeatable=True, script=_VIEW)
+    return Command(words, JobView.read, repeatable=True, changes=False, script=_VIEW)
 
 
 @attrs.frozen
@@ -243,11 +246,14 @@ def delete_result(job_id: str) -> Command[bool]:
 
 def ping() -> Command[None]:
     """Ask whether the server answers."""
-    return Command(("PING",), lambda _: None, repeatable=True)
+    return Command(("PING",), lambda _: None, repeatable=True, changes=False)
 
 
 def time() -> Command[int]:
     """Ask for the server's time in milliseconds."""
     return Command(
-        ("TIME",), lambda reply: int(reply[0]) * 1000 + int(reply[1]) // 1000, repeatable=True
+        ("TIME",),
+        lambda reply: int(reply[0]) * 1000 + int(reply[1]) // 1000,
+        repeatable=True,
+        changes=False,
     )

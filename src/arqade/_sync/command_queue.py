@@ -7,6 +7,7 @@ a caller can see is made here, for both.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -55,6 +56,9 @@ MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 
 MAX_REDIS_STRING = 512 * 1024 * 1024
 """The largest value that Redis stores by default (proto-max-bulk-len), in bytes."""
+
+SHORTEST_LOOK = 1.0
+"""Seconds that the server has at least to answer the last look for a result."""
 
 FENCE_EXTRA_MS = 1000
 """How long after a call's budget its request may still create the job: the clock is an estimate."""
@@ -207,8 +211,9 @@ class CommandQueue(SyncArqQueue):
         self, job_id: str, queue_name: str | None = None, *, timeout: float | None = None
     ) -> JobResult[Any]:
         asked, limit = self._asked(job_id, queue_name), check_timeout(timeout)
+        end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            view = self._look_for_result(asked, pause)
+            view = self._look_for_result(asked, pause, end)
             found = answers.finished(asked, view)
             if found is not None:
                 return found
@@ -222,8 +227,9 @@ class CommandQueue(SyncArqQueue):
         answer = self._sender.run(scripts.cancel(asked.job_id, asked.queue_name))
         if answer.what != "asked":
             return CancelOutcome(answer.what)
+        end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            view = self._look_for_result(asked, pause)
+            view = self._look_for_result(asked, pause, end)
             outcome = answers.cancelled(asked, view)
             if outcome is not None:
                 return outcome
@@ -259,13 +265,15 @@ class CommandQueue(SyncArqQueue):
             codec=self._codec,
         )
 
-    def _view(self, asked: Asked, wanted: Wanted) -> JobView:
-        return self._sender.run(scripts.view(asked.job_id, asked.queue_name, wanted))
+    def _view(self, asked: Asked, wanted: Wanted, budget: float | None = None) -> JobView:
+        command = scripts.view(asked.job_id, asked.queue_name, wanted)
+        return self._sender.run(command, budget=budget)
 
-    def _look_for_result(self, asked: Asked, pause: float) -> JobView:
+    def _look_for_result(self, asked: Asked, pause: float, end: float) -> JobView:
         if pause:
             sleep(pause)
-        return self._view(asked, "result")
+        left = max(end - time.monotonic(), SHORTEST_LOOK)
+        return self._view(asked, "result", min(left, self._sender.retry_budget))
 
     @override
     def __repr__(self) -> str:

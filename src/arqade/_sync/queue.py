@@ -132,15 +132,16 @@ class SyncArqQueue(abc.ABC):
             _job_id: The job's id; a random one if None.
             _defer_until: Not to be run before this time; one in the past means now, a naive one
                 is local time.
-            _defer_by: Not to be run before so many seconds have passed.
-            _expires: Not to be started or retried after so many seconds; if None, a day (or the
-                queue's ``expires_extra_ms``) after it is due.
+            _defer_by: Not to be run before so many seconds, or such a timedelta, have passed.
+            _expires: Not to be started or retried after so many seconds, or such a timedelta; if
+                None, a day (or the queue's ``expires_extra_ms``) after it is due.
             _job_try: The number of the first try, from 1.
             _on_conflict: What to do if a job with this id is there: ``"raise"``,
                 ``"return_existing"``, ``"ignore_result"`` (enqueue if only a kept result stands
                 in the way) or ``"replace"`` (replace a job that has not started, or a kept
                 result).
-            _token: The token of an `EnqueueUncertain`, to settle whether that call made a job.
+            _token: The token of an `EnqueueUncertain` that is less than a minute old, to settle
+                whether that call made a job.
             **kwargs: The job's keyword arguments. Names that start with an underscore are kept
                 for options.
 
@@ -227,7 +228,8 @@ class SyncArqQueue(abc.ABC):
         Args:
             job_id: The job's id.
             queue_name: The queue, if the job must be of this one.
-            timeout: Seconds to wait at most; None waits as long as the job is there.
+            timeout: Seconds to wait at most; None waits as long as the job is there. The last
+                look gets a second to be answered.
 
         Raises:
             TimeoutError: There was no result by then.

@@ -108,31 +108,48 @@ if deferred == '0' and score > now then
 end
 local due = string.format('%.0f', score)
 
-local old_job, old_life
-if has_job then
-  old_job, old_life = redis.call('GET', job), redis.call('PTTL', job)
+-- Lua rolls nothing back: what was written before a refusal is undone by hand, from these.
+local old = {}
+for _, key in ipairs({job, result}) do
+  if (key == job and has_job) or (key == result and has_result) then
+    old[key] = {redis.call('GET', key), redis.call('PTTL', key)}
+  end
 end
 
--- Lua rolls nothing back: undo by hand what was written before a refusal.
+local function undo(key)
+  if not old[key] then
+    redis.call('DEL', key)
+  elseif old[key][2] > 0 then
+    redis.call('PSETEX', key, old[key][2], old[key][1])
+  else
+    redis.call('SET', key, old[key][1])
+  end
+end
+
 local reply = redis.pcall('SET', marker, due .. ' ' .. sent .. ' ' .. id, 'PX', marker_life)
 if is_error(reply) then
   return reply
 end
 reply = redis.pcall('PSETEX', job, life, envelope)
 if is_error(reply) then
-  redis.call('DEL', marker)
+  undo(marker)
   return reply
+end
+if has_result then
+  reply = redis.pcall('DEL', result)
+  if is_error(reply) then
+    undo(job)
+    undo(marker)
+    return reply
+  end
 end
 local added = redis.pcall('ZADD', queue, 'NX', due, id)
 if is_error(added) then
-  redis.call('DEL', marker)
-  if not old_job then
-    redis.call('DEL', job)
-  elseif old_life > 0 then
-    redis.call('PSETEX', job, old_life, old_job)
-  else
-    redis.call('SET', job, old_job)
+  if has_result then
+    undo(result)
   end
+  undo(job)
+  undo(marker)
   return added
 end
 
@@ -140,19 +157,17 @@ if added == 0 then
   -- The id was in the queue: for a job that is now replaced, or for one whose envelope expired.
   if not has_job and is_running() then
     -- When that one finishes, its worker removes whatever has its id.
-    redis.call('DEL', marker, job)
+    undo(job)
+    undo(marker)
     return {'exists', now, 'in_progress'}
   end
   redis.call('ZADD', queue, due, id)
   -- The new job counts its own tries, and was not asked to stop. And a worker that has just seen
   -- the old one due watches the in-progress key (arq's Worker.start_jobs): a touch makes it let go
-  -- and look again.
-  redis.call('DEL', 'arq:retry:' .. id)
+  -- and look again. With pcall: a user who may only enqueue does without.
+  redis.pcall('DEL', 'arq:retry:' .. id)
   redis.pcall('ZREM', 'arq:abort', id)
-  redis.call('SET', in_progress, '1', 'PX', 1)
-  redis.call('DEL', in_progress)
-end
-if has_result then
-  redis.call('DEL', result)
+  redis.pcall('SET', in_progress, '1', 'PX', 1)
+  redis.pcall('DEL', in_progress)
 end
 return {'created', now, due}
