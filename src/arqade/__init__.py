@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from arqade._async.mock_queue import MockArqQueue
 from arqade._async.queue import ArqQueue
 from arqade._async.redis_queue import RedisArqQueue
+from arqade._sync.mock_queue import SyncMockArqQueue
 from arqade._sync.queue import SyncArqQueue
 from arqade._sync.redis_queue import SyncRedisArqQueue
 from arqade.codecs import Codec, PickleCodec
@@ -54,6 +56,7 @@ __all__ = [
     "JobResultUnavailable",
     "JobSerializationError",
     "JobStatus",
+    "MockArqQueue",
     "PayloadTooLarge",
     "PickleCodec",
     "QueueClosed",
@@ -62,6 +65,7 @@ __all__ = [
     "RedisArqQueue",
     "RedisSettings",
     "SyncArqQueue",
+    "SyncMockArqQueue",
     "SyncRedisArqQueue",
     "WrongEventLoopError",
     "build_arq_redis_settings",

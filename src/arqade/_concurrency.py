@@ -9,26 +9,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 __all__ = [
     "async_checkpoint",
     "async_deadline",
+    "async_drive",
     "async_read_reply",
     "async_sleep",
     "checkpoint",
     "deadline",
+    "drive",
     "no_event_loop",
     "read_reply",
     "running_event_loop",
     "sleep",
 ]
+
+
+T = TypeVar("T")
 
 
 class _AsyncReadable(Protocol):
@@ -93,6 +100,17 @@ def read_reply(connection: _Readable, timeout: float) -> Any:
     if (limit is None or timeout < limit) and not connection.can_read(max(timeout, 0)):
         raise RedisTimeoutError(f"no reply within {timeout:.3f} seconds")
     return connection.read_response(disable_decoding=True)
+
+
+async def async_drive(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and give its value."""
+    return await work
+
+
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and give its value, in an event loop of its own."""
+    with ThreadPoolExecutor(1) as thread:  # The caller's thread may run a loop itself.
+        return thread.submit(asyncio.run, work).result()
 
 
 def running_event_loop() -> object:

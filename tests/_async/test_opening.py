@@ -236,6 +236,7 @@ async def test_user_who_may_not_delete_results(redis_url, raw, policy):
     try:
         settings = RedisSettings.from_url(redis_url, username="reader", password="pw")
         async with await RedisArqQueue.initialize(settings) as queue:
+            assert await queue.get_job_status("k") is JobStatus.complete
             with pytest.raises(QueueServerError, match="not queued: give this user the perm"):
                 await queue.enqueue("work", _job_id="k", _on_conflict=policy, _token="t")
     finally:

@@ -53,7 +53,8 @@ def test_pauses_grow(time):
     assert pauses[0] == polling.FIRST_PAUSE
     for before, after in itertools.pairwise(pauses):
         assert after == min(before * polling.GROWTH, polling.LONGEST_PAUSE)
-    assert pauses[-1] == polling.LONGEST_PAUSE
+    assert pauses[-1] == polling.LONGEST_PAUSE == 0.5
+    assert pauses[0] < pauses[1] < 2 * pauses[0]
 
 
 def test_no_limit_never_ends(time):

@@ -157,6 +157,12 @@ class TestEnqueue:
         """Each reply of the script becomes an answer."""
         assert enqueue().read(reply) == expected
 
+    @pytest.mark.parametrize("what", ["repeated", "late", "clock"])
+    def test_answer_without_values(self, what):
+        """What a reply does not say is None in the answer."""
+        answer = enqueue().read([what.encode(), 7])
+        assert attrs.astuple(answer) == (what, 7, None, None, None, None, None)
+
     @pytest.mark.parametrize(
         "reply",
         [
@@ -325,9 +331,22 @@ class TestOthers:
         assert scripts.time().repeatable
 
 
-@pytest.mark.parametrize(
-    "command", [*COMMANDS.values(), scripts.ping(), scripts.time(), scripts.delete_result("j")]
-)
+EVERY_COMMAND = COMMANDS | {
+    "delete_result": scripts.delete_result("j"),
+    "ping": scripts.ping(),
+    "time": scripts.time(),
+}
+
+
+@pytest.mark.parametrize("name", EVERY_COMMAND)
+def test_what_is_in_doubt_after_a_lost_reply(name):
+    """Commands that only read say so, and are those that leave nothing in doubt."""
+    command = EVERY_COMMAND[name]
+    assert command.changes is (name in ("enqueue", "cancel", "delete_result"))
+    assert command.repeatable is (name not in ("cancel", "delete_result"))
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND.values(), ids=EVERY_COMMAND.keys())
 def test_words_are_plain(command):
     """What is sent is plain text, bytes and integers."""
     assert isinstance(command, Command)

@@ -31,9 +31,8 @@ from arqade._concurrency import (
 )
 from arqade._protocol import scripts
 from arqade._protocol.clock import ServerClock
-from arqade._protocol.errors import is_transient, translate
+from arqade._protocol.errors import closed_error, is_transient, translate
 from arqade.exceptions import (
-    QueueClosed,
     QueueConnectionError,
     QueueServerError,
     WrongEventLoopError,
@@ -188,7 +187,7 @@ class Connections:
 
     def _check_usable(self) -> None:
         if self.closed:
-            raise QueueClosed("The queue is closed, nothing was sent: open a new one.")
+            raise closed_error()
         event_loop = running_event_loop()
         if self._event_loop is None:
             self._event_loop = event_loop

@@ -7,9 +7,9 @@ import ssl
 
 from redis import exceptions as redis_errors
 
-from arqade.exceptions import ArqadeError, QueueConnectionError, QueueServerError
+from arqade.exceptions import ArqadeError, QueueClosed, QueueConnectionError, QueueServerError
 
-__all__ = ["Unanswered", "is_transient", "translate"]
+__all__ = ["Unanswered", "closed_error", "is_transient", "translate"]
 
 TRANSIENT_CODES = re.compile(
     r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOREPLICAS|READONLY|TRYAGAIN)\b"
@@ -48,6 +48,11 @@ REFUSED_LOGIN = (
 
 class Unanswered(QueueConnectionError):
     """A command was sent, and no answer came: it may or may not have been carried out."""
+
+
+def closed_error() -> QueueClosed:
+    """Make the error of a call on a closed queue."""
+    return QueueClosed("The queue is closed, nothing was sent: open a new one.")
 
 
 def is_transient(error: Exception) -> bool:

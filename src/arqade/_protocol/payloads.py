@@ -6,6 +6,7 @@ A job is ``{t, f, a, k, et}``, a result ``{t, f, a, k, et, s, r, st, ft, q, id}`
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,12 +18,15 @@ from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus
 if TYPE_CHECKING:
     from arqade.codecs import Codec
 
+logger = logging.getLogger(__name__)
+
 __all__ = [
     "JobTimes",
     "as_metadata",
     "decode_job",
     "decode_result",
     "encode_job",
+    "encode_result",
     "job_times",
     "queued_metadata",
 ]
@@ -91,6 +95,49 @@ def encode_job(
     if size > max_bytes:
         raise PayloadTooLarge(job_id, size, max_bytes)
     return bytes(data)
+
+
+def encode_result(
+    job: JobMetadata[Any],
+    *,
+    start: int,
+    finish: int,
+    success: bool,
+    result: object,
+    codec: Codec,
+) -> bytes | None:
+    """Make the bytes of a result, as a worker does (arq/jobs.py, serialize_result).
+
+    Args:
+        job: The job, with the try that has ended.
+        start: When the try started, in milliseconds since the epoch.
+        finish: When it ended.
+        success: Whether it returned.
+        result: What it returned or raised; a text stands for it if it can't be encoded.
+        codec: The codec of the worker.
+
+    Returns:
+        The bytes; None if not even the text can be encoded.
+    """
+    envelope = {
+        "t": job.job_try,
+        "f": job.name,
+        "a": job.args,
+        "k": job.kwargs,
+        "et": datetime_to_ms("enqueue_time", job.enqueue_time),
+        "s": success,
+        "r": result,
+        "st": start,
+        "ft": finish,
+        "q": job.queue_name,
+        "id": job.id,
+    }
+    for substitute in ({}, {"s": False, "r": "unable to serialize result"}):
+        try:
+            return codec.dumps({**envelope, **substitute})
+        except Exception:
+            logger.warning("The result of job %s can't be encoded", job.id, exc_info=True)
+    return None
 
 
 def queued_metadata(

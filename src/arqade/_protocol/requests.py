@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from arqade._validation import Duration
 
-__all__ = ["Task", "WorkerFunction", "check_timeout", "make_request"]
+__all__ = ["Task", "WorkerFunction", "check_timeout", "make_request", "task_name"]
 
 R = TypeVar("R")
 
@@ -43,13 +43,13 @@ def make_request(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     *,
-    queue_name: str | None,
-    job_id: str | None,
-    defer_until: datetime | None,
-    defer_by: Duration | None,
-    expires: Duration | None,
-    job_try: int | None,
-    on_conflict: OnConflict,
+    queue_name: str | None = None,
+    job_id: str | None = None,
+    defer_until: datetime | None = None,
+    defer_by: Duration | None = None,
+    expires: Duration | None = None,
+    job_try: int | None = None,
+    on_conflict: OnConflict = "raise",
 ) -> JobRequest[Any]:
     """Make a request; options that are given win over those of a `JobRequest`.
 
@@ -79,10 +79,15 @@ def make_request(
             # A defer that is given replaces the request's, of whichever kind.
             changes = {"defer_until": None, "defer_by": None, **changes}
         return task.with_options(**changes) if changes else task
-    return JobRequest(_task_name(task), args, dict(kwargs), on_conflict=on_conflict, **options)
+    return JobRequest(task_name(task), args, dict(kwargs), on_conflict=on_conflict, **options)
 
 
-def _task_name(task: object) -> str:
+def task_name(task: object) -> str:
+    """Give the name under which a worker knows a task.
+
+    Raises:
+        TypeError: It names none.
+    """
     if isinstance(task, str):
         return task
     name = getattr(task, "__qualname__", None)

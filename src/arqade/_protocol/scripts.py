@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from arqade.exceptions import NotQueuedReason
 
 __all__ = [
+    "CANCEL",
+    "ENQUEUE",
+    "VIEW",
     "CancelAnswer",
     "Command",
     "EnqueueAnswer",
@@ -89,9 +92,9 @@ class Command(Generic[T]):
         return ("EVAL", self.script.text, *self.words[2:])
 
 
-_ENQUEUE = Script.load("enqueue")
-_CANCEL = Script.load("cancel")
-_VIEW = Script.load("view")
+ENQUEUE = Script.load("enqueue")
+CANCEL = Script.load("cancel")
+VIEW = Script.load("view")
 
 
 @attrs.frozen
@@ -140,8 +143,8 @@ class JobView:
 
 def view(job_id: str, queue_name: str, wanted: Wanted) -> Command[JobView]:
     """Read a job; ``status`` reads no payload, ``result`` and ``metadata`` what they need."""
-    words = ("EVALSHA", _VIEW.digest, 0, job_id, queue_name, wanted)
-    return Command(words, JobView.read, repeatable=True, changes=False, script=_VIEW)
+    words = ("EVALSHA", VIEW.digest, 0, job_id, queue_name, wanted)
+    return Command(words, JobView.read, repeatable=True, changes=False, script=VIEW)
 
 
 @attrs.frozen
@@ -206,10 +209,10 @@ def enqueue(
     # At most ten words: to a client that is not logged in, Redis answers a longer command with
     # a protocol error in place of NOAUTH.
     words = (
-        "EVALSHA", _ENQUEUE.digest, 1, keys.once(token),
+        "EVALSHA", ENQUEUE.digest, 1, keys.once(token),
         job_id, queue_name, payload, on_conflict, numbers,
     )  # fmt: skip
-    return Command(words, EnqueueAnswer.read, repeatable=True, script=_ENQUEUE)
+    return Command(words, EnqueueAnswer.read, repeatable=True, script=ENQUEUE)
 
 
 @attrs.frozen
@@ -235,8 +238,8 @@ def cancel(job_id: str, queue_name: str, *, meant: str = "") -> Command[CancelAn
         queue_name: The queue.
         meant: The digest of an earlier answer: another job that has the id now is left alone.
     """
-    words = ("EVALSHA", _CANCEL.digest, 0, job_id, queue_name, meant)
-    return Command(words, CancelAnswer.read, repeatable=False, script=_CANCEL)
+    words = ("EVALSHA", CANCEL.digest, 0, job_id, queue_name, meant)
+    return Command(words, CancelAnswer.read, repeatable=False, script=CANCEL)
 
 
 def delete_result(job_id: str) -> Command[bool]:
