@@ -7,6 +7,7 @@ worker stores as results and which must decode where arq is not installed.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from arqade._compat import override
@@ -234,11 +235,15 @@ class JobExecutionFailed(RuntimeError):
 class Retry(RuntimeError):
     """Stands for `arq.worker.Retry`: the job asked to be run again.
 
-    Attributes:
-        defer_score: Delay before the next try, in milliseconds.
+    Args:
+        defer: Delay before the next try: seconds, or a timedelta.
     """
 
-    defer_score: int | None = None
+    def __init__(self, defer: float | timedelta | None = None) -> None:
+        # `args` are what was given by position, as in arq: RuntimeError itself has set them.
+        if isinstance(defer, timedelta):
+            defer = defer.total_seconds()
+        self.defer_score = None if defer is None else round(defer * 1000)
 
 
 class RetryJob(RuntimeError):

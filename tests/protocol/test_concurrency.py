@@ -9,10 +9,12 @@ from arqade import _concurrency
 from arqade._concurrency import (
     async_checkpoint,
     async_deadline,
+    async_drive,
     async_read_reply,
     async_sleep,
     checkpoint,
     deadline,
+    drive,
     no_event_loop,
     read_reply,
     running_event_loop,
@@ -152,3 +154,30 @@ async def test_async_checkpoint():
 def test_checkpoint():
     """Blocking code has no cancellation to look for."""
     assert checkpoint() is None
+
+
+async def work(error=None):
+    """A coroutine that waits, and then gives a value or raises."""
+    await asyncio.sleep(0)
+    if error is not None:
+        raise error
+    return 42
+
+
+async def test_async_drive():
+    """A coroutine runs to its end, and its errors pass."""
+    assert await async_drive(work()) == 42
+    with pytest.raises(KeyError):
+        await async_drive(work(KeyError()))
+
+
+def test_drive():
+    """Blocking code runs a coroutine to its end, and its errors pass."""
+    assert drive(work()) == 42
+    with pytest.raises(KeyError):
+        drive(work(KeyError()))
+
+
+async def test_drive_inside_an_event_loop():
+    """Blocking code may run a coroutine even where an event loop runs."""
+    assert drive(work()) == 42

@@ -9,8 +9,13 @@ import pytest
 from redis import exceptions as redis_errors
 from redis.connection import DefaultParser
 
-from arqade._protocol.errors import Unanswered, is_transient, translate
-from arqade.exceptions import ArqadeError, QueueConnectionError, QueueServerError
+from arqade._protocol.errors import Unanswered, closed_error, is_transient, translate
+from arqade.exceptions import (
+    ArqadeError,
+    QueueClosed,
+    QueueConnectionError,
+    QueueServerError,
+)
 
 EFFECT = "the job was not queued"
 WRAPPED = "ERR Error running script (call to f_6b1bf486c8): @user_script:82: @user_script: 82: "
@@ -271,6 +276,13 @@ class TestUnanswered:
         """The error can be copied and pickled."""
         error = translate(redis_errors.ConnectionError("x"), effect=EFFECT, sent=True)
         assert (type(clone(error)), clone(error).args) == (Unanswered, error.args)
+
+
+def test_closed():
+    """A closed queue says that nothing was sent, and what to do."""
+    error = closed_error()
+    assert type(error) is QueueClosed
+    assert "nothing was sent: open a new one" in str(error)
 
 
 def test_every_error_of_redis_is_translated():

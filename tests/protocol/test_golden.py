@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from arqade import exceptions
-from arqade._protocol.payloads import decode_job, decode_result, encode_job, job_times
+from arqade._protocol.payloads import (
+    as_metadata,
+    decode_job,
+    decode_result,
+    encode_job,
+    encode_result,
+    job_times,
+)
 from arqade.codecs import PickleCodec
 from arqade.exceptions import JobDeserializationError
 from arqade.models import JobRequest, JobStatus
@@ -157,6 +164,24 @@ def test_result_times_are_read(sample):
     assert [milliseconds(time) for time in times] == [envelope[key] for key in ("et", "st", "ft")]
     assert {time.tzinfo for time in times} == {UTC}
     assert all(time.microsecond % 1000 == 0 for time in times)
+
+
+@pytest.mark.parametrize("sample", READABLE)
+def test_result_is_written_as_by_arq(sample):
+    """The same result gets the same envelope from arqade as from a stock worker."""
+    envelope = CODEC.loads(sample["bytes"])
+    result = read_result(sample["bytes"])
+    data = encode_result(
+        as_metadata(result),
+        start=envelope["st"],
+        finish=envelope["ft"],
+        success=result.success,
+        result=result.result,
+        codec=CODEC,
+    )
+    # Not byte for byte: pickle writes equal texts once if they are one object, which is chance.
+    actual = [(key, comparable(value)) for key, value in CODEC.loads(data).items()]
+    assert actual == [(key, comparable(value)) for key, value in envelope.items()]
 
 
 @pytest.mark.parametrize("sample", UNREADABLE)

@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from arqade._protocol.payloads import (
     decode_job,
     decode_result,
     encode_job,
+    encode_result,
     job_times,
     queued_metadata,
 )
@@ -414,6 +416,50 @@ class TestDecodingOfResults:
         job = as_metadata(read_result(result_bytes()))
         assert job == JobMetadata("j", "work", (1,), {"b": 2}, ENQUEUED, JobStatus.complete, "mail")
         assert (job.score, job.job_try) == (None, 2)
+
+
+class TestEncodingOfResults:
+    JOB = JobMetadata(
+        "j", "work", (1,), {"b": 2}, ENQUEUED, JobStatus.in_progress, "mail", job_try=2
+    )
+
+    def encoded(self, result, *, job=JOB, success=True, codec=CODEC):
+        return encode_result(
+            job,
+            start=RESULT["st"],
+            finish=RESULT["ft"],
+            success=success,
+            result=result,
+            codec=codec,
+        )
+
+    def test_envelope(self):
+        """The envelope has arq's keys in arq's order."""
+        codec = FakeCodec(dumps=b"data")
+        assert self.encoded("value", codec=codec) == b"data"
+        assert list(codec.given.items()) == list(RESULT.items())
+
+    @pytest.mark.parametrize("success", [True, False])
+    def test_round_trip(self, success):
+        """A result reads as it was written."""
+        result = read_result(self.encoded([1], success=success))
+        assert (result.success, result.result, result.job_try) == (success, [1], 2)
+        assert (result.enqueue_time, result.queue_name) == (ENQUEUED, "mail")
+
+    @pytest.mark.parametrize("value", [lambda: None, threading.Lock()], ids=["lambda", "lock"])
+    def test_value_that_cannot_be_pickled(self, value, caplog):
+        """A text stands for a value that can't be encoded, as on a stock worker."""
+        result = read_result(self.encoded(value))
+        assert (result.success, result.result) == (False, "unable to serialize result")
+        assert [record.message for record in caplog.records] == [
+            "The result of job j can't be encoded"
+        ]
+
+    def test_arguments_that_cannot_be_pickled(self, caplog):
+        """If the job itself can't be encoded, there is no result."""
+        job = attrs.evolve(self.JOB, args=(threading.Lock(),))
+        assert self.encoded("value", job=job) is None
+        assert len(caplog.records) == 2
 
 
 class TestQueuedMetadata:
