@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -263,13 +264,16 @@ def test_failed_job_can_be_raised_and_hashed():
 
 
 @pytest.mark.parametrize(
-    ("state", "score"), [({"defer_score": 5000}, 5000), ({"defer_score": None}, None), ({}, None)]
+    ("defer", "score"),
+    [(None, None), (0, 0), (5, 5000), (0.0015, 2), (timedelta(seconds=1.5), 1500)],
+    ids=str,
 )
-def test_retry_keeps_its_delay(state, score):
-    """The delay that arq stores with a `Retry` is read, wherever it is."""
-    error = Retry()
-    error.__setstate__(state)
-    assert error.defer_score == score
+@pytest.mark.parametrize("clone", CLONES.values(), ids=CLONES.keys())
+def test_retry_keeps_its_delay(defer, score, clone):
+    """A `Retry` holds its delay in milliseconds, as arq's does, and so does a copy."""
+    assert clone(Retry(defer)).defer_score == score
+    assert clone(Retry(defer=defer)).defer_score == score
+    assert (Retry(defer).args, Retry(defer=defer).args) == ((defer,), ())
 
 
 def test_errors_are_no_attrs_classes():
