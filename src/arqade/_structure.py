@@ -16,6 +16,8 @@ import attrs
 import cattrs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attrs import AttrsInstance
 
 __all__ = ["from_dict", "to_dict"]
@@ -33,7 +35,7 @@ def _plain(value: object) -> Any:
         case list() | tuple() | AbstractSet():
             return [_plain(item) for item in value]
         case BaseException():
-            return {"type": type(value).__qualname__, "message": str(value)}
+            return {"type": type(value).__qualname__, "message": _shown(value, str)}
         case _:
             kind: Any = type(value)
             return _fields(value) if attrs.has(kind) else _scalar(value)
@@ -54,16 +56,45 @@ def _scalar(value: object) -> str | float | None:
         case Decimal() | UUID():
             return str(value)
         case _:
-            return repr(value)
+            return _shown(value)
+
+
+def _shown(value: object, show: Callable[[object], str] = repr) -> str:
+    try:
+        return show(value)
+    except Exception:  # noqa: BLE001 - a foreign class may raise anything
+        return f"<{type(value).__qualname__}>"
 
 
 def _fields(model: Any) -> dict[str, Any]:
     return {field.name: _plain(getattr(model, field.name)) for field in attrs.fields(type(model))}
 
 
+def _strict(value: object, kind: type[T]) -> T:
+    """Take a value of exactly this type: cattrs itself would make one of almost anything."""
+    if type(value) is not kind:
+        raise TypeError(f"found {type(value).__name__} where {kind.__name__} belongs")
+    return value
+
+
+def _time(value: object, _: object) -> datetime:
+    moment = datetime.fromisoformat(_strict(value, str))
+    if moment.tzinfo is None:
+        raise ValueError("found a time without its zone")
+    return moment
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False, forbid_extra_keys=True)
-    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    # Not by class: an enum of strings is no plain string.
+    converter.register_structure_hook_func(lambda kind: kind in (str, bool, int), _strict)
+    converter.register_structure_hook(datetime, _time)
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[Any, ...], lambda value, _: tuple(_strict(value, list))
+    )
+    converter.register_structure_hook_func(
+        lambda kind: kind == dict[str, Any], lambda value, _: _strict(value, dict)
+    )
     # A duration comes back as the seconds that `_plain` made of it.
     converter.register_structure_hook_func(
         lambda kind: kind == int | float | timedelta | None, lambda value, _: value
@@ -75,8 +106,15 @@ _converter = _make_converter()
 
 
 def to_dict(model: AttrsInstance) -> dict[str, Any]:
-    """Give a model's fields as plain JSON types."""
-    return _fields(model)
+    """Give a model's fields as plain JSON types.
+
+    Raises:
+        ValueError: A value holds itself.
+    """
+    try:
+        return _fields(model)
+    except RecursionError as error:
+        raise ValueError("a value holds itself, or is too deep") from error
 
 
 def from_dict(data: Mapping[str, Any], model: type[T]) -> T:

@@ -145,9 +145,9 @@ def datetime_to_ms(what: str, value: object) -> int:
     if not isinstance(value, datetime):
         raise TypeError(f"{what} must be a datetime, not {type(value).__name__}")
     try:
-        aware = value if value.tzinfo is not None else value.astimezone()
+        aware = value if value.utcoffset() is not None else value.astimezone()
         return round((aware - _EPOCH) / _MILLISECOND)
-    except (OverflowError, OSError, ValueError) as error:
+    except (NotImplementedError, OverflowError, OSError, ValueError) as error:
         raise ValueError(f"{what} is out of range: {value!r}") from error
 
 

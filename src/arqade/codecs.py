@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from arqade import exceptions
 from arqade._compat import override
+from arqade._validation import check_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,13 +72,12 @@ class PickleCodec:
             Python 3.8 to 3.13 and what every worker reads.
 
     Raises:
+        TypeError: ``protocol`` is no `int`.
         ValueError: There is no such protocol.
     """
 
     def __init__(self, *, protocol: int = 4) -> None:
-        if not 0 <= protocol <= HIGHEST_PROTOCOL:
-            raise ValueError(f"protocol must be from 0 to {HIGHEST_PROTOCOL}, not {protocol}")
-        self._protocol = protocol
+        self._protocol = check_integer("protocol", protocol, least=0, most=HIGHEST_PROTOCOL)
 
     def dumps(self, envelope: dict[str, Any], /) -> bytes:
         """Give the pickle of an envelope."""

@@ -229,7 +229,10 @@ class JobExecutionFailed(RuntimeError):
             return self.args == other.args
         return False
 
-    __hash__ = RuntimeError.__hash__
+    @override
+    def __hash__(self) -> int:
+        """Agree with ``==``."""
+        return hash((type(self), self.args))
 
 
 class Retry(RuntimeError):

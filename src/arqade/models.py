@@ -191,6 +191,10 @@ def _plain_kwargs(value: dict[str, Any]) -> dict[str, Any]:
     return dict(value)
 
 
+def _plain_try(value: int) -> int:
+    return check_integer("job_try", value, least=1, most=MAX_JOB_TRY)
+
+
 def _is_duration(what: str, value: Duration | None, *, zero: bool) -> None:
     if value is None:
         return
@@ -239,7 +243,7 @@ class JobRequest(Generic[R]):
     expires: Duration | None = attrs.field(default=None)
     """Not to be started or retried after so many seconds; None: a day after it is due."""
 
-    job_try: int | None = attrs.field(default=None)
+    job_try: int | None = attrs.field(default=None, converter=attrs.converters.optional(_plain_try))
     """The number of the first try, from 1; None counts from 1."""
 
     on_conflict: OnConflict = attrs.field(default="raise")
@@ -252,8 +256,8 @@ class JobRequest(Generic[R]):
                 raise ValueError("use either defer_until or defer_by, not both")
         _is_duration("defer_by", self.defer_by, zero=True)
         _is_duration("expires", self.expires, zero=False)
-        if self.job_try is not None:
-            check_integer("job_try", self.job_try, least=1, most=MAX_JOB_TRY)
+        if not isinstance(self.on_conflict, str):
+            raise TypeError(f"on_conflict must be a str, not {type(self.on_conflict).__name__}")
         if self.on_conflict not in get_args(OnConflict):
             allowed = ", ".join(get_args(OnConflict))
             raise ValueError(f"on_conflict must be one of {allowed}, not {self.on_conflict!r}")

@@ -320,6 +320,18 @@ async def test_token_is_of_one_call(queue):
     assert (await queue.enqueue("work")).id != (await queue.enqueue("work")).id
 
 
+@pytest.mark.parametrize("policy", ["ignore_result", "replace"])
+async def test_result_beside_a_running_job_stays(queue, raw, policy):
+    """A kept result is not lost to a job that a running one without an envelope keeps out."""
+    put_in_progress(raw)
+    raw.delete("arq:job:k")
+    put_complete(raw)
+    before = snapshot(raw)
+    with pytest.raises(JobNotQueued):
+        await queue.enqueue("other", _job_id="k", _on_conflict=policy)
+    assert snapshot(raw) == before
+
+
 @pytest.mark.parametrize(
     ("key", "policy"),
     [

@@ -52,8 +52,8 @@ REPLIES = [
     (f"{WRAPPED}-NOREPLICAS Not enough good replicas to write.", True, REPLICAS),
     ("BUSY Redis is busy running a script. You can only call SCRIPT KILL", True, SLOW_SCRIPT),
     ("BUSY Valkey is busy running a script.", True, SLOW_SCRIPT),
-    ("MASTERDOWN Link with MASTER is down", True, NO_CURE),
-    ("CLUSTERDOWN The cluster is down", True, NO_CURE),
+    ("MASTERDOWN Link with MASTER is down", True, "see where its primary is"),
+    ("CLUSTERDOWN The cluster is down", True, "see where its primary is"),
     ("TRYAGAIN Multiple keys request during rehashing of slot", True, NO_CURE),
     ("NOSCRIPT No matching script. Please use EVAL.", False, NO_CURE),
     ("EXECABORT Transaction discarded because of previous errors.", False, NO_CURE),
@@ -75,7 +75,6 @@ LOGIN = [
 UNREACHABLE = [
     redis_errors.ConnectionError("Error 111 connecting to h:6379. Connection refused."),
     redis_errors.TimeoutError("Timeout reading from socket"),
-    redis_errors.BusyLoadingError("Redis is loading the dataset in memory"),
     redis_errors.MaxConnectionsError("Too many connections"),
     ConnectionRefusedError(111, "Connection refused"),
     ConnectionResetError(),
@@ -133,6 +132,13 @@ class TestRefusals:
     def test_part_of_a_word_is_no_code(self, text):
         """A part of a longer word is no code."""
         assert not is_transient(redis_errors.ResponseError(text))
+
+    def test_loading(self):
+        """A server that loads its data was reached, and will be there."""
+        error = redis_errors.BusyLoadingError("Redis is loading the dataset in memory")
+        assert is_transient(error)
+        assert type(translated(error)) is QueueServerError
+        assert "wait until it has loaded its data" in str(translated(error))
 
     def test_data_error(self):
         """What redis-py can't send is a refusal that won't pass."""

@@ -32,6 +32,8 @@ CURES: tuple[tuple[type[Exception], str, str], ...] = (
         "look for another program that uses the same key names",
     ),
     (redis_errors.ResponseError, r"\bNOREPLICAS\b", "see where its replicas are"),
+    (redis_errors.BusyLoadingError, r"\bLOADING\b", "wait until it has loaded its data"),
+    (redis_errors.ClusterDownError, r"\bMASTERDOWN\b|\bCLUSTERDOWN\b", "see where its primary is"),
     (redis_errors.ResponseError, r"\bBUSY\b", "see which script holds it up"),
 )
 """What to do about a refusal, by its class and the code in its message.
@@ -98,7 +100,8 @@ def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
             f"The server's certificate was refused, {effect}: check ssl_ca_certs and the host's "
             f"name ({text})"
         )
-    if isinstance(error, redis_errors.ResponseError | redis_errors.DataError):
+    refusals = redis_errors.ResponseError | redis_errors.DataError | redis_errors.BusyLoadingError
+    if isinstance(error, refusals):
         return QueueServerError(f"The server refused, {effect}: {_cure(error)} ({text})")
     return QueueConnectionError(
         f"The server can't be reached, {effect}: check that it runs and where ({text})"

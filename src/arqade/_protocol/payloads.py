@@ -59,7 +59,8 @@ def job_times(request: JobRequest[Any], *, now: int, expires_extra_ms: int) -> J
     elif request.defer_by is not None:
         score = now + duration_to_ms("defer_by", request.defer_by)
     if score > MAX_TIME_MS:
-        raise ValueError(f"defer_by ends later than any datetime: {request.defer_by}")
+        option = "defer_until" if request.defer_by is None else "defer_by"
+        raise ValueError(f"{option} is later than any datetime")
     if request.expires is None:
         life = score - now + expires_extra_ms
     else:

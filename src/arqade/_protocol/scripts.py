@@ -256,7 +256,7 @@ def time() -> Command[int]:
     """Ask for the server's time in milliseconds."""
     return Command(
         ("TIME",),
-        lambda reply: int(reply[0]) * 1000 + int(reply[1]) // 1000,
+        lambda reply: int(reply[0]) * 1000 + round(int(reply[1]) / 1000),
         repeatable=True,
         changes=False,
     )

@@ -157,6 +157,9 @@ if added == 0 then
   -- The id was in the queue: for a job that is now replaced, or for one whose envelope expired.
   if not has_job and is_running() then
     -- When that one finishes, its worker removes whatever has its id.
+    if has_result then
+      undo(result)
+    end
     undo(job)
     undo(marker)
     return {'exists', now, 'in_progress'}
