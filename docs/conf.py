@@ -25,6 +25,7 @@ html_show_copyright = False
 
 # Docstrings are Google's style, with single backquotes around names.
 default_role = "py:obj"
+autodoc_mock_imports = ["pytest"]  # of it, the reference shows nothing
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 napoleon_attr_annotations = False

@@ -12,6 +12,8 @@ from tests.harness.stock import Stock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest_plugins = ["pytester"]
+
 
 def pytest_report_header() -> str:
     return f"redis-py: {redis.__version__}; server: {describe_server()}"

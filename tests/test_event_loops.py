@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from arqade import RedisArqQueue, SyncRedisArqQueue, WrongEventLoopError
+from arqade import QueueClosed, RedisArqQueue, SyncRedisArqQueue, WrongEventLoopError
 
 
 def test_second_event_loop_is_refused(redis_url, raw):
@@ -22,6 +22,23 @@ def test_second_event_loop_is_refused(redis_url, raw):
     loop.run_until_complete(queue.enqueue("work"))
     assert raw.zcard("arq:queue") == 1
     loop.run_until_complete(queue.aclose())
+    loop.close()
+
+
+def test_close_in_another_event_loop(redis_url):
+    """A queue that is closed in another event loop is closed, and the caller is told."""
+
+    async def close(queue):
+        with pytest.raises(WrongEventLoopError):
+            await queue.aclose()
+        with pytest.raises(QueueClosed):
+            await queue.ping()
+        await queue.aclose()
+
+    loop = asyncio.new_event_loop()
+    queue = loop.run_until_complete(RedisArqQueue.from_url(redis_url))
+    asyncio.run(close(queue))
+    loop.run_until_complete(queue._connections._pool.aclose())
     loop.close()
 
 

@@ -117,7 +117,12 @@ def test_modes():
 
 def test_all():
     """The module's public names are listed and sorted."""
-    assert settings.__all__ == ["ArqMode", "RedisSettings", "build_arq_redis_settings"]
+    assert settings.__all__ == [
+        "AnySettings",
+        "ArqMode",
+        "RedisSettings",
+        "build_arq_redis_settings",
+    ]
     assert sorted(_urls.__all__) == sorted(set(_urls.__all__) & set(vars(_urls)))
 
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from examples.fastapi_app.config import config
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
 
 from arqade import ArqQueue, JobNotFound, JobResultUnavailable, JobStatus
 from arqade.fastapi import arq_dependency
+from examples.fastapi_app.config import config
 
 __all__ = ["app"]
 

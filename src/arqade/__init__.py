@@ -5,6 +5,7 @@ from __future__ import annotations
 from arqade._async.mock_queue import MockArqQueue
 from arqade._async.queue import ArqQueue
 from arqade._async.redis_queue import RedisArqQueue
+from arqade._protocol.memory import MemoryStore, MockClock
 from arqade._sync.mock_queue import SyncMockArqQueue
 from arqade._sync.queue import SyncArqQueue
 from arqade._sync.redis_queue import SyncRedisArqQueue
@@ -34,9 +35,10 @@ from arqade.models import (
     JobResult,
     JobStatus,
 )
-from arqade.settings import ArqMode, RedisSettings, build_arq_redis_settings
+from arqade.settings import AnySettings, ArqMode, RedisSettings, build_arq_redis_settings
 
 __all__ = [
+    "AnySettings",
     "ArqJobError",
     "ArqMode",
     "ArqQueue",
@@ -56,7 +58,9 @@ __all__ = [
     "JobResultUnavailable",
     "JobSerializationError",
     "JobStatus",
+    "MemoryStore",
     "MockArqQueue",
+    "MockClock",
     "PayloadTooLarge",
     "PickleCodec",
     "QueueClosed",

@@ -104,6 +104,8 @@ class _Settings:
     max_tries: int = 5
     retry_jobs: bool = True
     allow_abort_jobs: bool = False
+    log_results: bool = True
+    max_jobs: int = 10
     ctx: dict[Any, Any] | None = None
 
     @classmethod
@@ -312,7 +314,8 @@ class MockWorker:
         count = 0
         await self._call(self._settings.on_startup, self._ctx)
         try:
-            while job_ids := self._due():
+            # A stock worker looks again as soon as it has run as many jobs as it runs at a time.
+            while job_ids := self._due()[: self._settings.max_jobs]:
                 for job_id in job_ids:
                     count += await self._pick_up(job_id)
         finally:
@@ -438,9 +441,13 @@ class MockWorker:
         success, finished, delay = False, True, 0
         result: object = None
         try:
+            # A stock worker logs a job's arguments and result: one without a repr fails the job.
+            repr((job.args, job.kwargs))
             result = await self._guarded(
                 job.id, function.run(ctx, *job.args, **job.kwargs), timeout
             )
+            if settings.log_results:
+                repr(result)
             success = True
         except (Exception, asyncio.CancelledError) as error:
             result = error
@@ -484,9 +491,16 @@ class MockWorker:
         if self._settings.allow_abort_jobs:
             loop = asyncio.get_running_loop()
 
+            def stop() -> None:
+                if not task.done():
+                    # From here on it is not asked any more: if it is retried, it runs again.
+                    self._aborting.add(job_id)
+                    with self._store.lock:
+                        self._store.remove(keys.ABORT, job_id)
+                    task.cancel()
+
             def abort() -> None:
-                self._aborting.add(job_id)
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(stop)
 
             self._store.abort_hooks[job_id] = abort
         try:

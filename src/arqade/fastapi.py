@@ -11,7 +11,7 @@ instead, where `get_arq_queue` finds it.
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
@@ -20,6 +20,7 @@ from arqade import (
     ArqMode,
     ArqQueue,
     Codec,
+    MemoryStore,
     MockArqQueue,
     PickleCodec,
     RedisArqQueue,
@@ -27,9 +28,9 @@ from arqade import (
     SyncArqQueue,
     SyncMockArqQueue,
     SyncRedisArqQueue,
+    WrongEventLoopError,
 )
-from arqade._protocol.keys import DEFAULT_QUEUE
-from arqade._protocol.memory import MemoryStore
+from arqade.settings import AnySettings
 
 __all__ = [
     "ArqDependency",
@@ -42,23 +43,13 @@ __all__ = [
     "sync_arq_dependency",
 ]
 
-Mode = ArqMode | Literal["production", "test"]
+_Mode = ArqMode | Literal["production", "test"]
+
+DEFAULT_QUEUE = "arq:queue"
+"""The queue of a stock worker that names none."""
 
 _PICKLE = PickleCodec()
 _STATE = "arq_queue"
-
-
-class SettingsLike(Protocol):
-    """Settings of arqade, or arq's own."""
-
-    @property
-    def host(self) -> Any: ...
-
-    @property
-    def port(self) -> int: ...
-
-    @property
-    def database(self) -> int: ...
 
 
 class ArqDependency:
@@ -74,8 +65,8 @@ class ArqDependency:
     async def initialize(
         self,
         *,
-        mode: Mode,
-        redis_settings: SettingsLike | None = None,
+        mode: _Mode,
+        redis_settings: AnySettings | None = None,
         default_queue_name: str = DEFAULT_QUEUE,
         codec: Codec = _PICKLE,
         store: MemoryStore | None = None,
@@ -107,7 +98,7 @@ class ArqDependency:
         previous, self._arq_queue = self._arq_queue, queue
         if previous is not None:
             # The connections of an event loop that has ended, as of another test, are gone with it.
-            with suppress(RuntimeError):
+            with suppress(WrongEventLoopError):
                 await previous.aclose()
 
     @property
@@ -155,8 +146,8 @@ class SyncArqDependency:
     def initialize(
         self,
         *,
-        mode: Mode,
-        redis_settings: SettingsLike | None = None,
+        mode: _Mode,
+        redis_settings: AnySettings | None = None,
         default_queue_name: str = DEFAULT_QUEUE,
         codec: Codec = _PICKLE,
         store: MemoryStore | None = None,
@@ -222,16 +213,16 @@ class SyncArqDependency:
 
 
 arq_dependency = ArqDependency()
-"""The queue of the process for ``async def`` endpoints: ``Depends(arq_dependency)``."""
+"""Gives the queue of the process to ``async def`` endpoints, by ``Depends(arq_dependency)``."""
 
 sync_arq_dependency = SyncArqDependency()
-"""The queue of the process for ``def`` endpoints: ``Depends(sync_arq_dependency)``."""
+"""Gives the queue of the process to ``def`` endpoints, by ``Depends(sync_arq_dependency)``."""
 
 
 def lifespan(
     *,
-    mode: Mode,
-    redis_settings: SettingsLike | None = None,
+    mode: _Mode,
+    redis_settings: AnySettings | None = None,
     default_queue_name: str = DEFAULT_QUEUE,
     codec: Codec = _PICKLE,
     store: MemoryStore | None = None,
@@ -290,7 +281,7 @@ ArqQueueDep = Annotated[ArqQueue, Depends(get_arq_queue)]
 
 
 def _production_settings(
-    mode: Mode, redis_settings: SettingsLike | None, store: MemoryStore | None
+    mode: _Mode, redis_settings: AnySettings | None, store: MemoryStore | None
 ) -> RedisSettings | None:
     """Give the settings of a queue on a server, or None for a mock."""
     if ArqMode(mode) is ArqMode.test:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import redis.asyncio.retry
     import redis.retry
 
-__all__ = ["ArqMode", "RedisSettings", "build_arq_redis_settings"]
+__all__ = ["AnySettings", "ArqMode", "RedisSettings", "build_arq_redis_settings"]
 
 
 class ArqMode(StrEnum):
@@ -33,6 +33,25 @@ class ArqMode(StrEnum):
 
     test = "test"
     """`MockArqQueue`, which needs no Redis and no worker."""
+
+
+class AnySettings(Protocol):
+    """What `RedisSettings` and arq's own settings have in common."""
+
+    @property
+    def host(self) -> Any:
+        """Name of the server, or the sentinels."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """TCP port of the server."""
+        ...
+
+    @property
+    def database(self) -> int:
+        """Number of the database."""
+        ...
 
 
 class _Secret(Protocol):

@@ -28,6 +28,7 @@ from tests.parity.values import Moment, build, normal, spoil
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from arqade.codecs import Codec
 
@@ -95,7 +96,7 @@ class Side:
 
     # --- calls ---
 
-    def call(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, operation: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call an operation and give a comparable answer, whether it returns or raises."""
         args, kwargs = self._arguments(args), self._arguments(kwargs)
         try:
@@ -104,7 +105,7 @@ class Side:
             answer = error
         return self._answered(answer, args, kwargs)
 
-    async def call_from_job(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+    async def call_from_job(self, operation: str, /, *args: Any, **kwargs: Any) -> Any:
         """Do the same for a job, which runs in an event loop: for async queues only."""
         args, kwargs = self._arguments(args), self._arguments(kwargs)
         try:
@@ -112,6 +113,13 @@ class Side:
         except Exception as error:  # noqa: BLE001 - it is what is compared
             answer = error
         return self._answered(answer, args, kwargs)
+
+    def attempt(self, act: Callable[[], Any]) -> Any:
+        """Do something else than an operation and give a comparable answer."""
+        try:
+            return self.outcome(act())
+        except Exception as error:  # noqa: BLE001 - as above
+            return self.outcome(error)
 
     def _answered(self, answer: Any, args: Any, kwargs: Any) -> Any:
         said = self.outcome(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from hashlib import sha256
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -16,15 +17,15 @@ from hypothesis import strategies as st
 from tests.harness.stock_values import CustomError, Elsewhere, UndecodableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["SENDABLE", "UNSENDABLE", "VALUES", "Moment", "Named", "build", "normal", "spoil"]
+__all__ = ["SENDABLE", "UNSENDABLE", "VALUES", "Moment", "Named", "build", "differences", "normal", "spoil"]
 
 TOLERANCE_MS = 2000
 """How far apart two times may be that are to be the same."""
 
 BIG = 10**18
-"""Integers from here on are compared and shown as hexadecimal: Python refuses long decimals."""
+"""Integers from here on are shown as a hash: Python refuses long decimals."""
 
 
 # --- values ----------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def normal(value: Any) -> Any:
         case bool() | None:
             return value
         case int() if abs(value) >= BIG:
-            return ("int", hex(value))
+            return ("int", hex(value)[:20], sha256(hex(value).encode()).hexdigest())
         case float():
             return ("float", repr(value))
         case BaseExceptionGroup():
@@ -193,6 +194,23 @@ def normal(value: Any) -> Any:
         case Unprintable() | Elsewhere():
             return type(value).__name__
     return (type(value).__name__, value)
+
+
+def differences(expected: Any, found: Any, path: str = "") -> Iterator[str]:
+    """Tell where two comparable values differ."""
+    if expected == found:
+        return
+    match expected, found:
+        case dict(), dict():
+            for key in sorted({*expected, *found}, key=str):
+                name = f"{path}[{key!a}]"
+                yield from differences(expected.get(key, "absent"), found.get(key, "absent"), name)
+            return
+        case (list(), list()) | (tuple(), tuple()) if len(expected) == len(found):
+            for n, (one, other) in enumerate(zip(expected, found, strict=True)):
+                yield from differences(one, other, f"{path}[{n}]")
+            return
+    yield f"{path or 'answer'}: {expected!a} is not {found!a}"
 
 
 def spoil(value: Any) -> None:

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import httpx
+
 from examples.fastapi_app.config import config
 from examples.fastapi_app.worker.functions import nbexec, test_task
 

@@ -306,7 +306,12 @@ class ArqQueue(abc.ABC):
 
     @abc.abstractmethod
     async def aclose(self) -> None:
-        """Close the queue; every further call raises `QueueClosed`. Closing twice is no error."""
+        """Close the queue; every further call raises `QueueClosed`. Closing twice is no error.
+
+        Raises:
+            WrongEventLoopError: The queue belongs to another event loop; it is closed all the
+                same, and its connections end with that loop.
+        """
 
     async def __aenter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from arqade.settings import RedisSettings
 
 if TYPE_CHECKING:
     from arqade.codecs import Codec
+    from arqade.settings import AnySettings
 
 __all__ = ["RedisArqQueue"]
 
@@ -72,7 +73,7 @@ class RedisArqQueue(CommandQueue):
     @classmethod
     async def initialize(
         cls,
-        settings: RedisSettings | None = None,
+        settings: AnySettings | None = None,
         default_queue_name: str = DEFAULT_QUEUE,
         codec: Codec = PICKLE,
         expires_extra_ms: int = EXPIRES_EXTRA_MS,
@@ -97,19 +98,19 @@ class RedisArqQueue(CommandQueue):
                 or refuses the login.
             QueueServerError: The server refused.
         """
-        settings = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
+        ours = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
         queue = cls(
-            open_client(settings),
+            open_client(ours),
             default_queue_name=default_queue_name,
             codec=codec,
             expires_extra_ms=expires_extra_ms,
             max_payload_bytes=max_payload_bytes,
-            retry_budget=settings.retry_budget,
+            retry_budget=ours.retry_budget,
         )
         queue._connections.owned = True
         try:
             await queue._connections.first_contact(
-                retries=settings.conn_retries, delay=settings.conn_retry_delay
+                retries=ours.conn_retries, delay=ours.conn_retry_delay
             )
         except BaseException:
             await queue.aclose()

@@ -11,8 +11,8 @@ class ServerClock:
     """Estimates the server's time from what it says in its replies.
 
     Until the first reply it is this machine's time. Afterwards it is not ahead of the server's by
-    more than the rounding of a millisecond, so that a job for now is not deferred; it goes by the monotonic clock, so that
-    setting this machine's time does not disturb it.
+    more than the rounding of a millisecond, so that a job for now is not deferred; it goes by the
+    monotonic clock, so that setting this machine's time does not disturb it.
     """
 
     def __init__(self) -> None:

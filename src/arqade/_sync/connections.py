@@ -189,6 +189,9 @@ class Connections:
     def _check_usable(self) -> None:
         if self.closed:
             raise closed_error()
+        self._check_event_loop()
+
+    def _check_event_loop(self) -> None:
         event_loop = no_event_loop()
         if self._event_loop is None:
             self._event_loop = event_loop
@@ -199,11 +202,16 @@ class Connections:
             )
 
     def close(self) -> None:
-        """Close the pool if it is owned; further calls raise `QueueClosed`."""
+        """Close the pool if it is owned; further calls raise `QueueClosed`.
+
+        Raises:
+            WrongEventLoopError: The connections are another event loop's, and end with it.
+        """
         if self.closed:
             return
         self.closed = True
         if self.owned:
+            self._check_event_loop()
             self._pool.close()
 
 

@@ -305,7 +305,12 @@ class SyncArqQueue(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Close the queue; every further call raises `QueueClosed`. Closing twice is no error."""
+        """Close the queue; every further call raises `QueueClosed`. Closing twice is no error.
+
+        Raises:
+            WrongEventLoopError: The queue belongs to another event loop; it is closed all the
+                same, and its connections end with that loop.
+        """
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from arqade.settings import RedisSettings
 
 if TYPE_CHECKING:
     from arqade.codecs import Codec
+    from arqade.settings import AnySettings
 
 __all__ = ["SyncRedisArqQueue"]
 
@@ -73,7 +74,7 @@ class SyncRedisArqQueue(CommandQueue):
     @classmethod
     def initialize(
         cls,
-        settings: RedisSettings | None = None,
+        settings: AnySettings | None = None,
         default_queue_name: str = DEFAULT_QUEUE,
         codec: Codec = PICKLE,
         expires_extra_ms: int = EXPIRES_EXTRA_MS,
@@ -98,20 +99,18 @@ class SyncRedisArqQueue(CommandQueue):
                 or refuses the login.
             QueueServerError: The server refused.
         """
-        settings = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
+        ours = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
         queue = cls(
-            open_client(settings),
+            open_client(ours),
             default_queue_name=default_queue_name,
             codec=codec,
             expires_extra_ms=expires_extra_ms,
             max_payload_bytes=max_payload_bytes,
-            retry_budget=settings.retry_budget,
+            retry_budget=ours.retry_budget,
         )
         queue._connections.owned = True
         try:
-            queue._connections.first_contact(
-                retries=settings.conn_retries, delay=settings.conn_retry_delay
-            )
+            queue._connections.first_contact(retries=ours.conn_retries, delay=ours.conn_retry_delay)
         except BaseException:
             queue.close()
             raise

@@ -1,0 +1,466 @@
+# Generated from src/arqade/_async/conformance.py by "make generate"; do not edit.
+"""Tests that every queue passes, to be inherited by tests of one; see `arqade.testing`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from arqade._concurrency import sleep
+from arqade._conformance_cases import (
+    ARGUMENTS,
+    BAD_CALLS,
+    BAD_NAMES,
+    BAD_TIMEOUTS,
+    DEFERRALS,
+    UNSERIALIZABLE,
+    worker_function,
+)
+from arqade._sync.queue import SyncArqQueue
+from arqade.exceptions import (
+    JobNotFound,
+    JobNotQueued,
+    JobResultUnavailable,
+    JobSerializationError,
+    QueueClosed,
+)
+from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+__all__ = ["SyncQueueConformance"]
+
+POLICIES = ("raise", "return_existing", "ignore_result", "replace")
+READS = ("get_job_metadata", "get_job_result", "wait_for_result")
+OPERATIONS = (*READS, "get_job_status", "cancel_job", "abort_job", "delete_result")
+WAITING = {"queued": {}, "deferred": {"_defer_by": 86_400}}
+"""Options of jobs that wait, by the state that they bring about."""
+
+PATIENCE = 10.0
+"""Seconds for a job to expire, on a slow machine."""
+
+
+class _Room:
+    """A queue of a test's own, whose name nobody else has; it is cleared in the end.
+
+    Args:
+        queue: The client that is tested.
+    """
+
+    def __init__(self, queue: SyncArqQueue) -> None:
+        self.name = f"conformance:{uuid.uuid4().hex}"
+        self._queue = queue
+        self._jobs: list[JobMetadata[Any]] = []
+
+    def enqueue(self, task: Any, /, *args: Any, **kwargs: Any) -> JobMetadata[Any]:
+        job = self._queue.enqueue(task, *args, **{"_queue_name": self.name, **kwargs})
+        self._jobs.append(job)
+        return job
+
+    def look(self, job: JobMetadata[Any]) -> JobMetadata[Any]:
+        return self._queue.get_job_metadata(job.id, job.queue_name)
+
+    def look_often(self, job: JobMetadata[Any]) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            assert self.look(job) == job
+            sleep(0.02)
+
+    def status(self, job_id: str) -> JobStatus:
+        return self._queue.get_job_status(job_id, self.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # What a failed test has to say is worth more than what goes wrong afterwards.
+        with contextlib.suppress(*() if exc is None else (Exception,)):
+            for job in self._jobs:
+                self._queue.cancel_job(job.id, job.queue_name)
+
+
+def _new_id() -> str:
+    return f"conformance:{uuid.uuid4().hex}"
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+class SyncQueueConformance:
+    """Tests of what every queue promises and can show without a worker.
+
+    A subclass whose name pytest collects gives a fixture ``queue``: the queue to be tested, a new
+    one for each test, since some close it.
+
+    The tests use ids and names of queues that nobody else has, and remove their jobs in the end,
+    so they may run against a server that is in use; what they put into the default queue is
+    deferred, and out of a worker's reach. A queue that was made by arqade leaves keys
+    ``arqade:once:*`` there, which expire by themselves.
+    """
+
+    def test_interface(self, queue: SyncArqQueue) -> None:
+        """It is a queue, has a default name, and answers."""
+        assert isinstance(queue, SyncArqQueue)
+        assert isinstance(queue.default_queue_name, str)
+        assert queue.default_queue_name
+        queue.ping()
+
+    def test_metadata(self, queue: SyncArqQueue) -> None:
+        """Enqueuing tells what a later look tells."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", 1, "a", b=[2])
+            assert type(job) is JobMetadata
+            assert (job.name, job.args, job.kwargs) == ("work", (1, "a"), {"b": [2]})
+            assert (job.status, job.queue_name) == (JobStatus.queued, room.name)
+            assert job.job_try is None
+            assert job.enqueue_time.tzinfo is UTC
+            assert job.enqueue_time.microsecond % 1000 == 0
+            assert job.score == _milliseconds(job.enqueue_time)
+            seen = room.look(job)
+            assert seen == job
+            assert (seen.score, seen.job_try) == (job.score, job.job_try)
+            assert room.status(job.id) is JobStatus.queued
+
+    def test_ids_are_random(self, queue: SyncArqQueue) -> None:
+        """A job without an id gets one of its own."""
+        with _Room(queue) as room:
+            ids = [room.enqueue("work").id for _ in range(3)]
+            assert len(set(ids)) == len(ids)
+            assert all(type(job_id) is str for job_id in ids)
+
+    @pytest.mark.parametrize(
+        "end", ["", " with é and 😀", "x" * 400], ids=["plain", "text", "long"]
+    )
+    def test_id_is_the_callers(self, queue: SyncArqQueue, end: str) -> None:
+        """A job has the id that it is given."""
+        job_id = _new_id() + end
+        with _Room(queue) as room:
+            job = room.enqueue("work", _job_id=job_id)
+            assert job.id == job_id
+            assert room.look(job).id == job_id
+
+    @pytest.mark.parametrize("value", ARGUMENTS.values(), ids=ARGUMENTS)
+    def test_arguments(self, queue: SyncArqQueue, value: object) -> None:
+        """Arguments come back as they were."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", value, 2, key=value)
+            seen = room.look(job)
+            assert (seen.args, seen.kwargs) == ((value, 2), {"key": value})
+            assert type(seen.args) is tuple
+            assert type(seen.args[0]) is type(value)
+
+    def test_arguments_are_fresh(self, queue: SyncArqQueue) -> None:
+        """What is changed before or after a look changes no job."""
+        value = [1]
+        with _Room(queue) as room:
+            job = room.enqueue("work", value)
+            value.append(2)
+            first = room.look(job)
+            assert first.args == ([1],)
+            first.args[0].append(3)
+            first.kwargs["more"] = 4
+            first.name = "other"
+            second = room.look(job)
+            assert (second.name, second.args, second.kwargs) == ("work", ([1],), {})
+
+    def test_arguments_of_any_name(self, queue: SyncArqQueue) -> None:
+        """Arguments named like parameters of `enqueue` reach the job."""
+        kwargs = {"self": 1, "task": 2, "args": 3, "kwargs": 4, "job_id": 5, "queue_name": 6}
+        with _Room(queue) as room:
+            job = room.enqueue("work", **kwargs)
+            assert job.kwargs == kwargs
+            assert room.look(job).kwargs == kwargs
+
+    def test_worker_function(self, queue: SyncArqQueue) -> None:
+        """A worker's function stands for its name."""
+        with _Room(queue) as room:
+            job = room.enqueue(worker_function, 5)
+            assert (job.name, job.args) == ("worker_function", (5,))
+            assert room.look(job) == job
+
+    def test_request(self, queue: SyncArqQueue) -> None:
+        """A `JobRequest` carries arguments and options; those of the call win."""
+        with _Room(queue) as room:
+            request: JobRequest[Any] = JobRequest(
+                "work", (1,), {"_b": 2}, job_id=_new_id(), queue_name=room.name, job_try=2
+            )
+            job = room.enqueue(request.with_options(defer_by=86_400), _queue_name=None)
+            assert (job.id, job.queue_name, job.job_try) == (request.job_id, room.name, 2)
+            assert (job.name, job.args, job.kwargs) == ("work", (1,), {"_b": 2})
+            assert job.status is JobStatus.deferred
+            assert room.look(job) == job
+            other_id = _new_id()
+            other = room.enqueue(request, _job_id=other_id, _job_try=3)
+            assert (other.id, other.job_try, other.status) == (other_id, 3, JobStatus.queued)
+
+    @pytest.mark.parametrize("options", DEFERRALS.values(), ids=DEFERRALS)
+    def test_deferred(self, queue: SyncArqQueue, options: Mapping[str, Any]) -> None:
+        """A deferred job is due later."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", **options)
+            assert job.status is JobStatus.deferred
+            assert job.score is not None
+            if "_defer_until" in options:
+                assert job.score == _milliseconds(options["_defer_until"])
+            else:
+                delay = options["_defer_by"]
+                seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+                assert job.score == _milliseconds(job.enqueue_time) + round(seconds * 1000)
+            seen = room.look(job)
+            assert (seen, seen.score) == (job, job.score)
+            assert room.status(job.id) is JobStatus.deferred
+
+    @pytest.mark.parametrize(
+        "options", [{"_defer_by": 0}, {"_defer_until": datetime(1971, 1, 1, tzinfo=UTC)}], ids=str
+    )
+    def test_deferred_into_the_past(self, queue: SyncArqQueue, options: dict[str, Any]) -> None:
+        """A time that has passed means now."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", **options)
+            assert job.status is JobStatus.queued
+            assert job.score == _milliseconds(job.enqueue_time)
+
+    @pytest.mark.parametrize("expires", [60, 0.5, timedelta(hours=1)], ids=str)
+    def test_expires(self, queue: SyncArqQueue, expires: float | timedelta) -> None:
+        """A job that expires later is like any other."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", _expires=expires, _defer_by=0)
+            assert job.status is JobStatus.queued
+
+    def test_expired_job(self, queue: SyncArqQueue) -> None:
+        """A job that has expired is not found, and its id is free again."""
+        job_id = _new_id()
+        with _Room(queue) as room:
+            job = room.enqueue("old", _job_id=job_id, _expires=0.02)
+            with pytest.raises(JobNotFound):
+                room.look_often(job)
+            again = room.enqueue("new", _job_id=job_id)
+            assert room.look(again) == again
+
+    def test_job_try(self, queue: SyncArqQueue) -> None:
+        """A job may begin with a later try."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", _job_try=3)
+            assert (job.job_try, room.look(job).job_try) == (3, 3)
+
+    def test_default_queue(self, queue: SyncArqQueue) -> None:
+        """The default queue is meant where none is named."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", _queue_name=None, _defer_by=86_400)
+            assert job.queue_name == queue.default_queue_name
+            assert queue.get_job_metadata(job.id) == job
+            assert queue.get_job_metadata(job.id, queue.default_queue_name) == job
+            assert queue.get_job_status(job.id) is JobStatus.deferred
+            assert room.status(job.id) is JobStatus.not_found
+            assert queue.cancel_job(job.id) is CancelOutcome.removed
+
+    @pytest.mark.parametrize("case", BAD_CALLS.values(), ids=BAD_CALLS)
+    def test_bad_call(
+        self, queue: SyncArqQueue, case: tuple[Any, Mapping[str, Any], type[Exception]]
+    ) -> None:
+        """What can't be enqueued raises its error, and no job is there."""
+        task, kwargs, error = case
+        job_id = _new_id()
+        with _Room(queue) as room:
+            with pytest.raises(error):
+                room.enqueue(task, **{"_job_id": job_id, **kwargs})
+            assert room.status(job_id) is JobStatus.not_found
+
+    def test_unserializable_arguments(self, queue: SyncArqQueue) -> None:
+        """Arguments that can't be encoded are an error that names the job and tells no value."""
+        job_id = _new_id()
+        with _Room(queue) as room:
+            with pytest.raises(JobSerializationError) as caught:
+                room.enqueue("work", "a secret", UNSERIALIZABLE, _job_id=job_id)
+            assert caught.value.job_id == job_id
+            assert "secret" not in str(caught.value)
+            assert room.status(job_id) is JobStatus.not_found
+
+    @pytest.mark.parametrize("case", BAD_NAMES.values(), ids=BAD_NAMES)
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_bad_names(
+        self, queue: SyncArqQueue, operation: str, case: tuple[tuple[Any, ...], type[Exception]]
+    ) -> None:
+        """Every operation refuses ids and queue names that can't be."""
+        arguments, error = case
+        with pytest.raises(error):
+            getattr(queue, operation)(*arguments)
+
+    @pytest.mark.parametrize("case", BAD_TIMEOUTS.values(), ids=BAD_TIMEOUTS)
+    @pytest.mark.parametrize("operation", ["wait_for_result", "cancel_job", "abort_job"])
+    def test_bad_timeouts(
+        self, queue: SyncArqQueue, operation: str, case: tuple[Any, type[Exception]]
+    ) -> None:
+        """A time-out is a number of seconds or None."""
+        timeout, error = case
+        with pytest.raises(error):
+            getattr(queue, operation)(_new_id(), timeout=timeout)
+
+    @pytest.mark.parametrize("state", WAITING)
+    @pytest.mark.parametrize("policy", ["raise", "ignore_result"])
+    def test_same_id(self, queue: SyncArqQueue, state: str, policy: str) -> None:
+        """A job whose id is taken is refused with the reason, and the first one stays."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", 1, **WAITING[state])
+            with pytest.raises(JobNotQueued) as caught:
+                room.enqueue("other", _job_id=job.id, _on_conflict=policy)
+            assert (caught.value.job_id, caught.value.reason) == (job.id, state)
+            assert room.look(job) == job
+
+    @pytest.mark.parametrize("state", WAITING)
+    def test_return_existing(self, queue: SyncArqQueue, state: str) -> None:
+        """`return_existing` gives the metadata of the job that is there."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", 1, **WAITING[state])
+            same = room.enqueue("other", _job_id=job.id, _on_conflict="return_existing")
+            assert same == job
+            assert room.look(job) == job
+
+    @pytest.mark.parametrize("state", WAITING)
+    def test_replace(self, queue: SyncArqQueue, state: str) -> None:
+        """`replace` puts new arguments and a new time in the place of a job that waits."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", 1, **WAITING[state])
+            new = room.enqueue("other", 2, _job_id=job.id, _defer_by=3600, _on_conflict="replace")
+            assert (new.id, new.name, new.args) == (job.id, "other", (2,))
+            assert new.status is JobStatus.deferred
+            seen = room.look(job)
+            assert (seen, seen.score) == (new, new.score)
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_no_conflict(self, queue: SyncArqQueue, policy: str) -> None:
+        """Where no job has the id, every policy enqueues."""
+        job_id = _new_id()
+        with _Room(queue) as room:
+            job = room.enqueue("work", _job_id=job_id, _on_conflict=policy)
+            assert job.id == job_id
+            assert room.look(job) == job
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_same_id_in_another_queue(self, queue: SyncArqQueue, policy: str) -> None:
+        """A job that waits in another queue can't be replaced, or returned, from here."""
+        with _Room(queue) as room, _Room(queue) as other:
+            job = other.enqueue("work", 1)
+            with pytest.raises(JobNotQueued) as caught:
+                room.enqueue("new", _job_id=job.id, _on_conflict=policy)
+            assert (caught.value.job_id, caught.value.reason) == (job.id, "queued")
+            assert other.look(job) == job
+            assert room.status(job.id) is JobStatus.not_found
+
+    def test_token(self, queue: SyncArqQueue) -> None:
+        """Two calls with one token make one job, even if that is gone already."""
+        token = uuid.uuid4().hex
+        with _Room(queue) as room:
+            first = room.enqueue("work", 1, _token=token)
+            assert room.enqueue("work", 1, _token=token) == first
+            assert queue.cancel_job(first.id, room.name) is CancelOutcome.removed
+            assert room.enqueue("work", 1, _token=token) == first
+            assert room.status(first.id) is JobStatus.not_found
+
+    @pytest.mark.parametrize("operation", READS)
+    def test_unknown_job(self, queue: SyncArqQueue, operation: str) -> None:
+        """An unknown id is an error that names it."""
+        job_id = _new_id()
+        with pytest.raises(JobNotFound) as caught:
+            getattr(queue, operation)(job_id)
+        assert caught.value.job_id == job_id
+        assert str(caught.value) == f"Job could not be found. id={job_id}"
+        assert queue.get_job_status(job_id) is JobStatus.not_found
+
+    @pytest.mark.parametrize("operation", READS)
+    def test_job_of_another_queue(self, queue: SyncArqQueue, operation: str) -> None:
+        """A job that waits in another queue is not found in this one, nor cancelled."""
+        with _Room(queue) as room, _Room(queue) as other:
+            job = other.enqueue("work")
+            for names in [(room.name,), ()]:
+                with pytest.raises(JobNotFound):
+                    getattr(queue, operation)(job.id, *names)
+                assert queue.get_job_status(job.id, *names) is JobStatus.not_found
+                assert queue.cancel_job(job.id, *names) is CancelOutcome.not_found
+            assert other.look(job) == job
+
+    @pytest.mark.parametrize("state", WAITING)
+    def test_no_result_yet(self, queue: SyncArqQueue, state: str) -> None:
+        """A job that waits has no result, and none to delete."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", **WAITING[state])
+            with pytest.raises(JobResultUnavailable) as caught:
+                queue.get_job_result(job.id, room.name)
+            assert caught.value.job_id == job.id
+            assert str(caught.value) == f"Job result could not be found. id={job.id}"
+            assert queue.delete_result(job.id, room.name) is False
+            assert room.look(job) == job
+
+    @pytest.mark.parametrize("timeout", [0, 0.05])
+    def test_wait_ends(self, queue: SyncArqQueue, timeout: float) -> None:
+        """A wait ends when its time is over, not before, and leaves the job alone."""
+        with _Room(queue) as room:
+            job = room.enqueue("work")
+            start = time.monotonic()
+            with pytest.raises(TimeoutError):
+                queue.wait_for_result(job.id, room.name, timeout=timeout)
+            assert time.monotonic() - start >= timeout
+            assert room.look(job) == job
+
+    @pytest.mark.parametrize("state", WAITING)
+    def test_cancel(self, queue: SyncArqQueue, state: str) -> None:
+        """A job that waits is removed, whatever its time-out, and its id is free again."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", **WAITING[state])
+            outcome = queue.cancel_job(job.id, room.name, timeout=0)
+            assert outcome is CancelOutcome.removed
+            assert room.status(job.id) is JobStatus.not_found
+            assert queue.cancel_job(job.id, room.name) is CancelOutcome.not_found
+            again = room.enqueue("again", _job_id=job.id)
+            assert room.look(again) == again
+
+    @pytest.mark.parametrize("state", WAITING)
+    def test_abort(self, queue: SyncArqQueue, state: str) -> None:
+        """`abort_job` tells whether there was a job to be removed."""
+        with _Room(queue) as room:
+            job = room.enqueue("work", **WAITING[state])
+            assert queue.abort_job(job.id, room.name) is True
+            assert queue.abort_job(job.id, room.name) is False
+            with pytest.raises(JobNotFound):
+                room.look(job)
+
+    def test_unknown_job_is_not_poisoned(self, queue: SyncArqQueue) -> None:
+        """Cancelling an unknown id does nothing, and nothing to a later job of this id."""
+        job_id = _new_id()
+        with _Room(queue) as room:
+            assert queue.cancel_job(job_id, room.name) is CancelOutcome.not_found
+            assert queue.abort_job(job_id, room.name) is False
+            assert queue.delete_result(job_id, room.name) is False
+            job = room.enqueue("work", _job_id=job_id)
+            assert room.look(job) == job
+
+    @pytest.mark.parametrize("operation", ["enqueue", *OPERATIONS])
+    def test_closed(self, queue: SyncArqQueue, operation: str) -> None:
+        """A closed queue refuses every call; it can be closed again."""
+        queue.close()
+        with pytest.raises(QueueClosed):
+            getattr(queue, operation)(_new_id())
+        with pytest.raises(QueueClosed):
+            queue.ping()
+        queue.close()
+
+    def test_context_manager(self, queue: SyncArqQueue) -> None:
+        """A queue closes itself at the end of its block."""
+        with queue as entered:
+            assert entered is queue
+            queue.ping()
+        with pytest.raises(QueueClosed):
+            queue.ping()

@@ -1,0 +1,211 @@
+"""Stories with workers: a stock one on the server, the mock's own in memory. They need arq."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
+from arq.jobs import Job
+from arq.worker import Worker
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+from redis.asyncio import Redis
+
+from tests.parity.jobs import FUNCTIONS, HOOKS, NAMES
+from tests.parity.sides import DEFAULT_QUEUE, AsyncMockSide, AsyncRedisSide, Side
+from tests.parity.stories import ARGS, DEFERS, IDS, LIVES, QUEUES, Story
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["StockSide", "WorkerMockSide", "WorkerStory"]
+
+PAUSE = 0.005
+
+ROUNDING = 5
+"""Times are rounded: what was enqueued just now may be due in a moment, in milliseconds."""
+
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "allow_abort_jobs": st.just(True),
+        "keep_result": st.sampled_from([0, 7240, 0.0]),
+        "max_tries": st.sampled_from([1, 2]),
+        "retry_jobs": st.just(False),
+        "max_jobs": st.sampled_from([1, 3]),
+        "job_timeout": st.just(20),
+    },
+)
+
+
+def worker_settings(side: Side, settings: dict[str, Any], hooks: bool) -> dict[str, Any]:
+    """Give all settings of a worker of this side."""
+    ctx = {"side": side, "aborts": settings.get("allow_abort_jobs", False)}
+    return {"functions": FUNCTIONS, "ctx": ctx, **settings, **(HOOKS if hooks else {})}
+
+
+class StockSide(AsyncRedisSide):
+    """The async queue on a server, with a stock worker and a stock client."""
+
+    queue_name = DEFAULT_QUEUE
+
+    def __init__(self, runner: asyncio.Runner, url: str, **options: Any) -> None:
+        super().__init__(runner, url, **options)
+        self.arq = ArqRedis(Redis.from_url(url).connection_pool)
+
+    def run_worker(self, queue_name: str, settings: dict[str, Any]) -> int:
+        """Let a stock worker run all jobs that are due, and give the number of tries."""
+        return self.runner.run(self._run_worker(queue_name, settings))
+
+    async def _run_worker(self, queue_name: str, settings: dict[str, Any]) -> int:
+        worker = Worker(
+            **settings,
+            queue_name=queue_name,
+            redis_pool=self.arq,
+            burst=True,
+            handle_signals=False,
+            poll_delay=PAUSE,
+        )
+        # As a worker does with a pool of its own.
+        self.arq.default_queue_name = queue_name
+        worker.ctx["redis"] = self.arq
+        self.queue_name = queue_name
+        # Worker.main, but that it does not wait for jobs that are deferred.
+        while True:
+            await worker._poll_iteration()
+            await self._finish_tasks(worker)
+            if not await self._is_due(queue_name):
+                return worker.jobs_complete + worker.jobs_failed + worker.jobs_retried
+
+    async def _finish_tasks(self, worker: Worker) -> None:
+        while running := [task for task in worker.tasks.values() if not task.done()]:
+            await asyncio.wait(running, timeout=PAUSE)
+            running = [task for task in running if not task.done()]
+            if worker.allow_abort_jobs and running and self.waiting >= len(running):
+                await worker._cancel_aborted_jobs()
+        worker.allow_pick_jobs = False
+        await worker._poll_iteration()
+        worker.allow_pick_jobs = True
+
+    async def _is_due(self, queue_name: str) -> bool:
+        ids = await self.arq.zrangebyscore(queue_name, "-inf", time.time() * 1000 + ROUNDING)
+        if not ids:
+            return False
+        claimed = [in_progress_key_prefix.encode() + job_id for job_id in ids]
+        return await self.arq.exists(*claimed) < len(ids)
+
+    def stock_enqueue(self, name: str, /, *args: Any, **options: Any) -> bool:
+        """Enqueue with a stock client, and tell whether it did."""
+        args, options = self._arguments(args), self._arguments(options)
+        self.arq.default_queue_name = DEFAULT_QUEUE
+        return self.runner.run(self.arq.enqueue_job(name, *args, **options)) is not None
+
+    def stock_status(self, job_id: str, queue_name: str) -> str:
+        """Ask a stock client for a job's status."""
+        return self.runner.run(Job(job_id, self.arq, _queue_name=queue_name).status()).value
+
+    def close(self) -> None:
+        self.runner.run(self.arq.aclose(close_connection_pool=True))
+        super().close()
+
+
+class WorkerMockSide(AsyncMockSide):
+    """The async mock, which runs jobs itself."""
+
+    queue_name = DEFAULT_QUEUE
+
+    def run_worker(self, queue_name: str, settings: dict[str, Any]) -> int:
+        """Run all jobs that are due, and give the number of tries."""
+        self.queue_name = queue_name
+        return self.runner.run(
+            self.queue.run_jobs(settings, queue_name=queue_name, raise_errors=False)
+        )
+
+    def stock_enqueue(self, name: str, /, *args: Any, **options: Any) -> bool:
+        """Enqueue, and tell whether it did."""
+        return "returned" in self.call("enqueue", name, *args, **options)
+
+    def stock_status(self, job_id: str, queue_name: str) -> str:
+        """Ask for a job's status."""
+        return self.runner.run(self.queue.get_job_status(job_id, queue_name)).value
+
+
+class WorkerStory(Story):
+    """What clients can do while workers run jobs."""
+
+    title: ClassVar[str] = "mock and Redis"
+    functions: ClassVar[Sequence[str]] = NAMES
+
+    @rule(queue=QUEUES, settings=SETTINGS, hooks=st.booleans())
+    def run_worker(self, queue: str | None, settings: dict[str, Any], hooks: bool) -> None:
+        """Run all that is due in a queue."""
+        in_order = settings.get("max_jobs") == 1
+
+        def act(side: Any) -> Any:
+            side.notes.clear()
+            count = side.run_worker(queue or DEFAULT_QUEUE, worker_settings(side, settings, hooks))
+            # Jobs run side by side: then only what each of them did is in order.
+            notes = side.notes if in_order else sorted(side.notes, key=lambda note: note[0])
+            return count, list(notes)
+
+        self.step(f"run_worker({queue!a}, {settings})", act)
+        self.known |= dict.fromkeys(f"{job_id[:1]}/child" for job_id in self.known)
+        self.look_around()
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        job_id=IDS,
+        queue=QUEUES,
+        args=ARGS,
+        settings=SETTINGS,
+        hooks=st.booleans(),
+    )
+    def enqueue_and_run(
+        self,
+        name: str,
+        job_id: str,
+        queue: str | None,
+        args: list[Any],
+        settings: dict[str, Any],
+        hooks: bool,
+    ) -> None:
+        """The usual life of a job."""
+        self.enqueue(name, *args, _job_id=job_id, _queue_name=queue, _on_conflict="ignore_result")
+        self.run_worker(queue=queue, settings=settings, hooks=hooks)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        job_id=IDS,
+        queue=QUEUES,
+        args=ARGS,
+        options=st.fixed_dictionaries(
+            {},
+            optional={
+                "_defer_by": st.sampled_from(DEFERS),
+                "_expires": st.sampled_from(LIVES),
+                "_job_try": st.sampled_from([1, 2, 9]),
+            },
+        ),
+    )
+    def enqueue_with_stock_client(
+        self, name: str, job_id: str, queue: str | None, args: list[Any], options: dict[str, Any]
+    ) -> None:
+        self.touch(job_id)
+        self.step(
+            f"enqueue_job({name!a}, _job_id={job_id!a})",
+            lambda side: side.stock_enqueue(
+                name, *args, _job_id=job_id, _queue_name=queue, **options
+            ),
+        )
+        self.read(job_id, queue)
+
+    @rule(job_id=IDS, queue=QUEUES)
+    def ask_stock_client_for_status(self, job_id: str, queue: str | None) -> None:
+        self.step(
+            f"Job({job_id!a}).status()",
+            lambda side: side.stock_status(job_id, queue or DEFAULT_QUEUE),
+        )
