@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -942,7 +943,8 @@ def interpreters():
     found = {}
     for minor in (14, 13, 12, 11):
         places = [shutil.which(f"python3.{minor}")]
-        places += sorted(map(str, pyenv.glob(f"versions/3.{minor}*/bin/python")))
+        with contextlib.suppress(OSError):  # it may be another user's
+            places += sorted(map(str, pyenv.glob(f"versions/3.{minor}*/bin/python")))
         for place in filter(None, places):
             code = "import sys, venv, ensurepip; print(sys.version_info[:2])"
             done = subprocess.run([place, "-c", code], capture_output=True, text=True, check=False)
