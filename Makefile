@@ -11,7 +11,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench generate format lock clean
+.PHONY: help demo test parity check docs bench generate format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the n
 	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+parity: .venv/ready ## Compare mock and Redis, async and sync, on thousands of random stories
+	ARQADE_PARITY_EXAMPLES=$${ARQADE_PARITY_EXAMPLES:-2000} $(BIN)/python -m pytest tests/parity
 
 check: .venv/ready ## Check style, types, layers and that the generated code is in step
 	$(BIN)/ruff check

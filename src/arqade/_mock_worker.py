@@ -7,37 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import inspect
 import logging
 import sys
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from arqade import exceptions
-from arqade._protocol import keys, payloads, scripts
+from arqade._mock_redis import MockArqRedis
+from arqade._mock_settings import Settings, as_function, in_seconds
+from arqade._protocol import keys, payloads
 from arqade._validation import datetime_to_ms, ms_to_datetime
 from arqade.exceptions import ConfigurationError, JobDeserializationError, JobNotFound
 from arqade.models import JobMetadata, JobRequest, JobStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Awaitable
+    from datetime import timedelta
 
+    from arqade._mock_settings import Hook, WorkerFunction, WorkerFunctions
     from arqade._protocol.memory import MemoryStore
-    from arqade._validation import Duration
     from arqade.codecs import Codec
 
-__all__ = ["MockWorker", "WorkerFunctions", "claim", "finish"]
+__all__ = ["MockWorker", "claim", "finish"]
 
 logger = logging.getLogger(__name__)
-
-WorkerFunctions: TypeAlias = Sequence[Any] | Mapping[str, Any] | type
-"""What a worker runs: its functions, or its whole settings as a class or a mapping."""
-
-Hook: TypeAlias = Callable[[dict[Any, Any]], Awaitable[None]]
 
 RETRY_LIFE_MS = 88_400_000
 """How long a worker remembers the number of tries (arq's own number)."""
@@ -49,74 +43,7 @@ KEEP_RESULT_MS = 3_600_000
 """How long a worker keeps a result by default."""
 
 SECONDS = 1000
-
-FENCE_MS = 60_000
-
-
-@attrs.frozen
-class _Function:
-    """A function of a worker, with settings of its own."""
-
-    name: str
-    run: Callable[..., Awaitable[Any]]
-    timeout: float | None
-    keep_result: float | None
-    keep_result_forever: bool | None
-    max_tries: int | None
-
-
-def _function(given: Any) -> _Function:
-    if inspect.iscoroutinefunction(given):
-        return _Function(given.__qualname__, given, None, None, None, None)
-    if hasattr(given, "coroutine") and hasattr(given, "name"):  # arq.func() or arq.cron()
-        return _Function(
-            given.name,
-            given.coroutine,
-            given.timeout_s,
-            given.keep_result_s,
-            getattr(given, "keep_result_forever", None),
-            given.max_tries,
-        )
-    raise TypeError(
-        f"a worker's function must be a coroutine function or an arq.func, not {given!r}"
-    )
-
-
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
-
-
-@attrs.define
-class _Settings:
-    """The settings of a worker that make a difference to its jobs; defaults are arq's."""
-
-    functions: Sequence[Any] = ()
-    cron_jobs: Sequence[Any] | None = None
-    queue_name: str | None = None
-    on_startup: Hook | None = None
-    on_shutdown: Hook | None = None
-    on_job_start: Hook | None = None
-    on_job_end: Hook | None = None
-    after_job_end: Hook | None = None
-    job_timeout: float | timedelta = 300
-    keep_result: float | timedelta = 3600
-    keep_result_forever: bool = False
-    max_tries: int = 5
-    retry_jobs: bool = True
-    allow_abort_jobs: bool = False
-    log_results: bool = True
-    max_jobs: int = 10
-    ctx: dict[Any, Any] | None = None
-
-    @classmethod
-    def read(cls, given: WorkerFunctions) -> _Settings:
-        if isinstance(given, type):
-            # As arq does: what a base class says does not count.
-            given = dict(vars(given))
-        if isinstance(given, Mapping):
-            names = {field.name for field in attrs.fields(cls)}
-            return cls(**{name: value for name, value in given.items() if name in names})
-        return cls(functions=given)
+"""Milliseconds in one."""
 
 
 def finish(
@@ -192,72 +119,6 @@ def arq_exception(name: str, *args: object) -> Exception:
     return error
 
 
-class MockArqRedis:
-    """What a job finds as its ``ctx["redis"]``: arq's own way to enqueue, into the mock.
-
-    Args:
-        store: Where jobs are held.
-        codec: How they are encoded.
-        default_queue_name: The queue of jobs that name none.
-    """
-
-    def __init__(self, store: MemoryStore, codec: Codec, default_queue_name: str) -> None:
-        self.default_queue_name = default_queue_name
-        self._store = store
-        self._codec = codec
-
-    async def enqueue_job(
-        self,
-        function: str,
-        *args: Any,
-        _job_id: str | None = None,
-        _queue_name: str | None = None,
-        _defer_until: datetime | None = None,
-        _defer_by: Duration | None = None,
-        _expires: Duration | None = None,
-        _job_try: int | None = None,
-        **kwargs: Any,
-    ) -> MockJob | None:
-        """Put a job into a queue, as `arq.ArqRedis.enqueue_job` does.
-
-        Returns:
-            The job, or None if one with its id is there.
-        """
-        request = JobRequest[Any](
-            function,
-            args,
-            kwargs,
-            _job_id or uuid.uuid4().hex,
-            _queue_name or self.default_queue_name,
-            _defer_until,
-            _defer_by,
-            _expires,
-            _job_try,
-        )
-        now = self._store.now()
-        job_id, queue_name = str(request.job_id), str(request.queue_name)
-        command = scripts.enqueue(
-            job_id=job_id,
-            queue_name=queue_name,
-            payload=payloads.encode_job(
-                request, job_id=job_id, enqueue_time=now, codec=self._codec, max_bytes=sys.maxsize
-            ),
-            times=payloads.job_times(request, now=now, expires_extra_ms=keys.EXPIRES_EXTRA_MS),
-            on_conflict="raise",
-            token=uuid.uuid4().hex,
-            fence=now + FENCE_MS,
-        )
-        answer = command.read(self._store.execute(command.words))
-        return MockJob(job_id) if answer.what == "created" else None
-
-
-@attrs.frozen
-class MockJob:
-    """What `MockArqRedis.enqueue_job` gives: the part of `arq.jobs.Job` that names the job."""
-
-    job_id: str
-
-
 class MockWorker:
     """Runs the jobs of one queue of a store.
 
@@ -284,8 +145,8 @@ class MockWorker:
         name: str | None,
         default: str,
     ) -> None:
-        self._settings = settings = _Settings.read(functions)
-        known = [_function(one) for one in (*settings.functions, *(settings.cron_jobs or ()))]
+        self._settings = settings = Settings.read(functions)
+        known = [as_function(one) for one in (*settings.functions, *(settings.cron_jobs or ()))]
         if not known:
             raise ConfigurationError("a worker needs at least one function")
         self._functions = {function.name: function for function in known}
@@ -296,7 +157,7 @@ class MockWorker:
         self._ctx: dict[Any, Any] = settings.ctx if settings.ctx is not None else {}
         self._ctx.update({"redis": MockArqRedis(store, codec, self.queue_name)} | (ctx or {}))
         timeouts = (
-            _seconds(settings.job_timeout) if f.timeout is None else f.timeout for f in known
+            in_seconds(settings.job_timeout) if f.timeout is None else f.timeout for f in known
         )
         self._claim_ms = int((max(timeouts) + 10) * SECONDS)
         self._retry = (exceptions.Retry, type(arq_exception("Retry")))
@@ -424,9 +285,9 @@ class MockWorker:
 
     @staticmethod
     def _life(forever: bool, seconds: float | timedelta) -> int | None:
-        return None if forever else round(_seconds(seconds) * SECONDS)
+        return None if forever else round(in_seconds(seconds) * SECONDS)
 
-    async def _try(self, job: JobMetadata[Any], function: _Function, score: int) -> None:
+    async def _try(self, job: JobMetadata[Any], function: WorkerFunction, score: int) -> None:
         settings = self._settings
         ctx = {
             **self._ctx,
@@ -437,7 +298,7 @@ class MockWorker:
         }
         await self._call(settings.on_job_start, ctx)
         start = self._store.now()
-        timeout = _seconds(settings.job_timeout) if function.timeout is None else function.timeout
+        timeout = in_seconds(settings.job_timeout) if function.timeout is None else function.timeout
         success, finished, delay = False, True, 0
         result: object = None
         try:

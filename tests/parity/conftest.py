@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import TYPE_CHECKING
-
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from tests.harness.servers import ServerInUseError
 from tests.parity.stories import COUNT
@@ -19,26 +19,41 @@ from tests.parity.stories import COUNT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.parity.stories import Story
+
 EXAMPLES_VARIABLE = "ARQADE_PARITY_EXAMPLES"
 """How many stories each machine tells; ``make parity`` sets it to thousands."""
 
 
+BATCH = 250
+"""So many stories at a time: Hypothesis remembers all of them until their end."""
+
+STEPS = 30
+"""The most steps of a story."""
+
+Teller: TypeAlias = "Callable[[Callable[[], Story], int], None]"
+
+
 @pytest.fixture
-def story_settings() -> Callable[[int, int], settings]:
-    """Settings for a number of stories (unless the environment says another) and of steps."""
+def tell_stories() -> Teller:
+    """Tells so many stories, unless the environment says another number."""
 
-    def make(stories: int, steps: int) -> settings:
-        return settings(
-            max_examples=int(os.environ.get(EXAMPLES_VARIABLE) or stories),
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=False,
-            report_multiple_bugs=False,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        )
+    def tell(make: Callable[[], Story], stories: int) -> None:
+        left = int(os.environ.get(EXAMPLES_VARIABLE) or stories)
+        while left > 0:
+            plan = settings(
+                max_examples=min(left, BATCH),
+                stateful_step_count=STEPS,
+                deadline=None,
+                derandomize=False,
+                print_blob=True,
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+            )
+            run_state_machine_as_test(make, settings=plan)
+            left -= BATCH
 
-    return make
+    return tell
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.parity.values import Moment, Named, build, spoil
 if TYPE_CHECKING:
     from tests.parity.sides import Side
 
-__all__ = ["FUNCTIONS", "HOOKS", "NAMES"]
+__all__ = ["EVENTFUL", "FUNCTIONS", "HOOKS", "NAMES"]
 
 Context = dict[str, Any]
 
@@ -27,14 +27,16 @@ LATER = 145
 def note(ctx: Context, *what: Any) -> None:
     """Write down what happened, comparably."""
     side: Side = ctx["side"]
-    side.notes.append((
-        ctx["job_id"],
-        ctx["job_try"],
-        Moment(side.past(datetime_to_ms("", ctx["enqueue_time"]))),
-        Moment(ctx["score"] - side.offset_ms),
-        sorted(ctx.keys() - {"redis"}),
-        *what,
-    ))
+    side.notes.append(
+        (
+            ctx["job_id"],
+            ctx["job_try"],
+            Moment(side.past(datetime_to_ms("", ctx["enqueue_time"]))),
+            Moment(ctx["score"] - side.offset_ms),
+            sorted(ctx.keys() - {"redis"}),
+            *what,
+        )
+    )
 
 
 async def echo(ctx: Context, *args: Any, **kwargs: Any) -> Any:
@@ -264,6 +266,8 @@ NAMES = (
     *("time_out", "time_out_and_swallow", "keep_nothing", "keep_long", "keep_forever"),
     *("try_twice", "имя", "nobody knows it"),
 )
+EVENTFUL = ("retry_once", "retry_always", "retry_later", "raise_cancelled", "retry_when_aborted")
+"""Jobs that have more than one try, or that come back: more settings of a worker matter to them."""
 
 
 async def on_job_start(ctx: Context) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from arqade import MockArqQueue
-from arqade._mock_worker import KEEP_RESULT_MS, MockWorker, _Settings
+from arqade._mock_settings import Settings
+from arqade._mock_worker import KEEP_RESULT_MS, MockWorker
 from arqade._protocol import keys, payloads
 from arqade._protocol.memory import MemoryStore
 from arqade.exceptions import JobNotFound
@@ -281,8 +282,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 def _with_settings(patch: pytest.MonkeyPatch, **changes: Any) -> None:
-    read = _Settings.read
-    patch.setattr(_Settings, "read", lambda given: attrs.evolve(read(given), **changes))
+    read = Settings.read
+    patch.setattr(Settings, "read", lambda given: attrs.evolve(read(given), **changes))
 
 
 @mutation("jobs run in a wrong order")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,7 @@ from tests.parity.sides import DEFAULT_QUEUE, Side, Until
 from tests.parity.values import UNSENDABLE, VALUES, Named, differences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["COUNT", "DifferenceError", "Story"]
 
@@ -46,10 +47,11 @@ DEFERS = (35, 145, 3665, 35.5, timedelta(seconds=145), 86_400 + 35, 10**9 + 35)
 LIVES = (15, 125, 3645, 15.25, timedelta(seconds=125))
 
 IDS = st.one_of(
-    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["a", "a", "b"]),
+    st.sampled_from(["a", "b", "c", "d"]),
     st.sampled_from(["ключ ☃ \U0001f600", "x" * 512, "é" * 256, "with space:and/signs", "a/child"]),
 )
-QUEUES = st.sampled_from([None, None, DEFAULT_QUEUE, "mail", "очередь"])
+QUEUES = st.sampled_from([None, None, None, DEFAULT_QUEUE, "mail", "очередь"])
 WRONG_NAMES = st.sampled_from(
     ["", "a\n", "x" * 513, "é" * 257, "\ud800", 5, b"a", ("a",), "\x7f", "\x85"]
 )
@@ -60,10 +62,12 @@ WRONG_QUEUES = st.one_of(
 POLICIES = st.sampled_from(["raise", "return_existing", "ignore_result", "replace"])
 TIMES: dict[str, st.SearchStrategy[Any]] = {
     "_defer_by": st.sampled_from([0, 0.0, *DEFERS]),
-    "_defer_until": st.sampled_from([
-        *(Until(-50), Until(-(10**8)), Until(35), Until(145, naive=True), Until(3665)),
-        Until(100_035),
-    ]),
+    "_defer_until": st.sampled_from(
+        [
+            *(Until(-50), Until(-(10**8)), Until(35), Until(145, naive=True), Until(3665)),
+            Until(100_035),
+        ]
+    ),
 }
 OPTIONS = st.builds(
     lambda options, times: {**options, **times},
@@ -81,36 +85,38 @@ OPTIONS = st.builds(
     ),
 )
 WRONG_OPTIONS = st.one_of(
-    st.sampled_from([
-        {"_defer_by": 35, "_defer_until": Until(35)},
-        {"_defer_by": -1},
-        {"_defer_by": math.nan},
-        {"_defer_by": math.inf},
-        {"_defer_by": 10**12},
-        {"_defer_by": 253_402_300_799},
-        {"_defer_by": "35"},
-        {"_defer_by": True},
-        {"_defer_by": timedelta(seconds=-1)},
-        {"_defer_until": 35},
-        {"_expires": 0},
-        {"_expires": -1},
-        {"_expires": timedelta(0)},
-        {"_expires": math.inf},
-        {"_expires": "15"},
-        {"_expires": 10**400},
-        {"_job_try": 0},
-        {"_job_try": -1},
-        {"_job_try": True},
-        {"_job_try": "1"},
-        {"_job_try": 1_000_001},
-        {"_on_conflict": "overwrite"},
-        {"_on_conflict": None},
-        {"_token": ""},
-        {"_token": 5},
-        {"_queue": "mail"},
-        {"_jobid": "a"},
-        {"_unknown": 1},
-    ]),
+    st.sampled_from(
+        [
+            {"_defer_by": 35, "_defer_until": Until(35)},
+            {"_defer_by": -1},
+            {"_defer_by": math.nan},
+            {"_defer_by": math.inf},
+            {"_defer_by": 10**12},
+            {"_defer_by": 253_402_300_799},
+            {"_defer_by": "35"},
+            {"_defer_by": True},
+            {"_defer_by": timedelta(seconds=-1)},
+            {"_defer_until": 35},
+            {"_expires": 0},
+            {"_expires": -1},
+            {"_expires": timedelta(0)},
+            {"_expires": math.inf},
+            {"_expires": "15"},
+            {"_expires": 10**400},
+            {"_job_try": 0},
+            {"_job_try": -1},
+            {"_job_try": True},
+            {"_job_try": "1"},
+            {"_job_try": 1_000_001},
+            {"_on_conflict": "overwrite"},
+            {"_on_conflict": None},
+            {"_token": ""},
+            {"_token": 5},
+            {"_queue": "mail"},
+            {"_jobid": "a"},
+            {"_unknown": 1},
+        ]
+    ),
     WRONG_NAMES.map(lambda value: {"_job_id": value}),
     WRONG_QUEUES.map(lambda value: {"_queue_name": value}),
 )
@@ -121,11 +127,10 @@ KWARGS = st.dictionaries(
 TIMEOUTS = st.sampled_from([0, 0.0, -1])
 WRONG_TIMEOUTS = st.sampled_from(["1", True, math.nan, timedelta(0)])
 TOKENS = st.sampled_from(["token-1", "token-2", "ключ"])
+MAX_BYTES = 100_000
+"""The largest payload that the queues take."""
+
 READS = ("get_job_status", "get_job_metadata", "get_job_result")
-
-
-def spread(names: Iterable[str], values: st.SearchStrategy[Any]) -> dict[str, Any]:
-    return dict.fromkeys(names, values)
 
 
 class Story(RuleBasedStateMachine):
@@ -192,6 +197,11 @@ class Story(RuleBasedStateMachine):
         for job_id in self.known:
             self.read(job_id)
 
+    @staticmethod
+    def let_a_moment_pass() -> None:
+        """Let no two jobs be of the same millisecond: they would be in the order of their ids."""
+        time.sleep(0.002)
+
     def touch(self, job_id: str) -> None:
         self.known[job_id] = None
 
@@ -200,6 +210,7 @@ class Story(RuleBasedStateMachine):
     def enqueue(self, name: str, /, *args: Any, **options: Any) -> Any:
         self.touch(options["_job_id"])
         answer = self.call("enqueue", name, *args, **options)
+        self.let_a_moment_pass()
         self.read(options["_job_id"], options.get("_queue_name"))
         return answer
 
@@ -224,21 +235,30 @@ class Story(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.functions), "function")
         self.enqueue(name, _job_id=job_id, _queue_name=queue, _on_conflict=policy)
 
-    @rule(job_id=IDS, queue=QUEUES, token=TOKENS, policy=POLICIES, defer=st.sampled_from([0, 35]))
+    @rule(
+        job_id=IDS,
+        queue=QUEUES,
+        token=TOKENS,
+        policy=POLICIES,
+        defer=st.sampled_from([0, 35]),
+        times=st.sampled_from([1, 2]),
+    )
     def enqueue_with_token(
-        self, job_id: str, queue: str | None, token: str, policy: str, defer: int
+        self, job_id: str, queue: str | None, token: str, policy: str, defer: int, times: int
     ) -> None:
+        """The second call with a token that the server still knows does nothing."""
         for side in self.sides:
             if keys.once(token) not in side._dump():
                 side.tokens[token] = side.offset_ms
-        self.enqueue(
-            *("echo", 1),
-            _job_id=job_id,
-            _queue_name=queue,
-            _token=token,
-            _on_conflict=policy,
-            _defer_by=defer,
-        )
+        for _ in range(times):
+            self.enqueue(
+                *("echo", 1),
+                _job_id=job_id,
+                _queue_name=queue,
+                _token=token,
+                _on_conflict=policy,
+                _defer_by=defer,
+            )
 
     @rule(job_id=IDS, options=OPTIONS, wrong=WRONG_OPTIONS)
     def enqueue_wrongly(self, job_id: str, options: dict[str, Any], wrong: dict[str, Any]) -> None:
@@ -270,7 +290,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(job_id=IDS, size=st.sampled_from([60_000, 120_000]))
     def enqueue_something_large(self, job_id: str, size: int) -> None:
-        """The limit is a hundred thousand bytes."""
+        """One of them is over the limit."""
         self.enqueue("echo", b"x" * size, _job_id=job_id)
 
     @rule(queue=QUEUES)
@@ -309,18 +329,18 @@ class Story(RuleBasedStateMachine):
         self.call("delete_result", job_id, queue)
 
     @rule(
-        operation=st.sampled_from([
-            *(*READS, "wait_for_result", "cancel_job", "abort_job", "delete_result")
-        ]),
+        operation=st.sampled_from(
+            [*(*READS, "wait_for_result", "cancel_job", "abort_job", "delete_result")]
+        ),
         name=WRONG_NAMES,
     )
     def ask_for_a_wrong_id(self, operation: str, name: Any) -> None:
         self.call(operation, name)
 
     @rule(
-        operation=st.sampled_from([
-            *(*READS, "wait_for_result", "cancel_job", "abort_job", "delete_result")
-        ]),
+        operation=st.sampled_from(
+            [*(*READS, "wait_for_result", "cancel_job", "abort_job", "delete_result")]
+        ),
         job_id=IDS,
         name=WRONG_QUEUES,
     )
@@ -372,9 +392,7 @@ class Story(RuleBasedStateMachine):
     @rule(job_id=IDS)
     def a_job_lost_its_envelope(self, job_id: str) -> None:
         """As when it has expired."""
-        self.step(
-            f"the envelope of {job_id!a} is lost", lambda side: side.remove(keys.job(job_id))
-        )
+        self.step(f"the envelope of {job_id!a} is lost", lambda side: side.remove(keys.job(job_id)))
         self.touch(job_id)
         self.read(job_id)
 

@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import rule
 
 from arqade.exceptions import Retry
 from tests.parity.sides import AsyncMockSide, AsyncRedisSide, MockSide, RedisSide, Side
-from tests.parity.stories import ARGS, IDS, KWARGS, QUEUES, Story
+from tests.parity.stories import ARGS, IDS, KWARGS, MAX_BYTES, QUEUES, Story
 from tests.parity.values import VALUES, Moment, Named, build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from hypothesis import settings
-
-MAX_BYTES = 100_000
+    from tests.parity.conftest import Teller
 
 
 class RedisStory(Story):
@@ -34,6 +32,7 @@ async def fail(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> None:
 
 async def retry_once(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> int:
     if ctx["job_try"] == 1:
+        await asyncio.sleep(0.002)  # so that no two are put off to the same millisecond
         raise Retry(145)
     return ctx["job_try"]
 
@@ -43,6 +42,7 @@ async def be_cancelled(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> None:
 
 
 async def have_child(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> bool:
+    await asyncio.sleep(0.002)
     return await ctx["redis"].enqueue_job("echo", _job_id="a/child") is not None
 
 
@@ -104,9 +104,7 @@ class MockStory(Story):
         )
 
     @rule(name=st.sampled_from(NAMES), args=ARGS, kwargs=KWARGS, times=st.integers(0, 2))
-    def count_jobs(
-        self, name: str, args: list[Any], kwargs: dict[str, Any], times: int
-    ) -> None:
+    def count_jobs(self, name: str, args: list[Any], kwargs: dict[str, Any], times: int) -> None:
         self.step(
             "assert_enqueued",
             lambda side: side.attempt(
@@ -120,7 +118,7 @@ class MockStory(Story):
     def see_whether_there_were_jobs(self) -> None:
         self.step(
             "assert_nothing_enqueued",
-            lambda side: side.attempt(lambda: side.queue.assert_nothing_enqueued()),
+            lambda side: side.attempt(side.queue.assert_nothing_enqueued),
         )
 
     @rule(operation=st.sampled_from(["ping", "get_job_status"]))
@@ -160,18 +158,18 @@ def in_memory(runner: asyncio.Runner) -> Iterator[list[Side]]:
 
 @pytest.mark.timeout(0)
 def test_the_sync_queue_answers_as_the_async_one(
-    on_redis: list[Side], story_settings: Callable[[int, int], settings]
+    on_redis: list[Side], tell_stories: Teller
 ) -> None:
     """Whatever is asked in whatever state, both queues on Redis give the same answers."""
-    run_state_machine_as_test(lambda: RedisStory(on_redis), settings=story_settings(40, 30))
+    tell_stories(lambda: RedisStory(on_redis), 40)
 
 
 @pytest.mark.timeout(0)
 def test_the_sync_mock_answers_as_the_async_one(
-    in_memory: list[Side], story_settings: Callable[[int, int], settings]
+    in_memory: list[Side], tell_stories: Teller
 ) -> None:
     """So do both mocks, and what only mocks can do is the same, too."""
-    run_state_machine_as_test(lambda: MockStory(in_memory), settings=story_settings(40, 30))
+    tell_stories(lambda: MockStory(in_memory), 40)
 
 
 def test_moments_tell_times_apart() -> None:

@@ -3,41 +3,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis.stateful import run_state_machine_as_test
 
 pytest.importorskip("arq", reason="the jobs run on a stock worker, in this process")
 
 from tests.parity.jobs import NAMES
-from tests.parity.workers import StockSide, WorkerMockSide, WorkerStory
+from tests.parity.workers import WorkerStory, open_sides
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from hypothesis import settings
-
+    from tests.parity.conftest import Teller
     from tests.parity.sides import Side
-
-MAX_BYTES = 100_000
 
 
 @pytest.fixture(scope="module")
 def sides(module_redis_url: str, runner: asyncio.Runner) -> Iterator[list[Side]]:
-    sides: list[Side] = [
-        StockSide(runner, module_redis_url, max_payload_bytes=MAX_BYTES),
-        WorkerMockSide(runner, max_payload_bytes=MAX_BYTES),
-    ]
-    yield sides
-    for side in sides:
-        side.close()
+    with open_sides(runner, module_redis_url) as sides:
+        yield sides
 
 
 @pytest.mark.timeout(0)
 def test_the_mock_answers_as_redis_and_a_stock_worker(
-    sides: list[Side], story_settings: Callable[[int, int], settings]
+    sides: list[Side], tell_stories: Teller
 ) -> None:
     """Whatever is asked in whatever state, both queues give the same answers."""
-    run_state_machine_as_test(lambda: WorkerStory(sides), settings=story_settings(60, 30))
+    tell_stories(lambda: WorkerStory(sides), 60)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from hashlib import sha256
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,17 @@ from tests.harness.stock_values import CustomError, Elsewhere, UndecodableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["SENDABLE", "UNSENDABLE", "VALUES", "Moment", "Named", "build", "differences", "normal", "spoil"]
+__all__ = [
+    "SENDABLE",
+    "UNSENDABLE",
+    "VALUES",
+    "Moment",
+    "Named",
+    "build",
+    "differences",
+    "normal",
+    "spoil",
+]
 
 TOLERANCE_MS = 2000
 """How far apart two times may be that are to be the same."""
@@ -117,19 +127,21 @@ def build(value: Any) -> Any:
 
 
 PLAIN = st.one_of(
-    st.sampled_from([
-        *(None, True, 0, -1, 2**63, -(10**40), 1.5, -0.0, math.inf, math.nan),
-        *("", "text", "ünï ☃ \U0001f600", "nul\0", b"", b"\x00\xff"),
-        datetime(2024, 2, 29, 12, 30, 15, 123456),  # noqa: DTZ001 - naive ones are sent, too
-        datetime(2024, 2, 29, 12, 30, tzinfo=UTC),
-        datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5, minutes=30))),
-        timedelta(days=-1, microseconds=1),
-        Decimal("1.10"),
-        UUID(int=7),
-        PurePosixPath("a/b"),
-        frozenset({1, 2}),
-        range(3),
-    ]),
+    st.sampled_from(
+        [
+            *(None, True, 0, -1, 2**63, -(10**40), 1.5, -0.0, math.inf, math.nan),
+            *("", "text", "ünï ☃ \U0001f600", "nul\0", b"", b"\x00\xff"),
+            datetime(2024, 2, 29, 12, 30, 15, 123456),  # noqa: DTZ001 - naive ones are sent, too
+            datetime(2024, 2, 29, 12, 30, tzinfo=UTC),
+            datetime(2024, 2, 29, 12, 30, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+            timedelta(days=-1, microseconds=1),
+            Decimal("1.10"),
+            UUID(int=7),
+            PurePosixPath("a/b"),
+            frozenset({1, 2}),
+            range(3),
+        ]
+    ),
     st.sampled_from(SENDABLE[:-2]).map(Named),
     st.integers(),
     st.text(max_size=5),
@@ -168,7 +180,7 @@ class Moment:
         return f"Moment({self.ms})"
 
 
-def normal(value: Any) -> Any:
+def normal(value: Any) -> Any:  # noqa: C901 - one case for each kind of value
     """Make a value comparable by ``==``, types, orders and the arguments of errors included."""
     match value:
         case bool() | None:

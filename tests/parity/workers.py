@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,20 +15,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from redis.asyncio import Redis
 
-from tests.parity.jobs import FUNCTIONS, HOOKS, NAMES
+from tests.parity.jobs import EVENTFUL, FUNCTIONS, HOOKS, NAMES
 from tests.parity.sides import DEFAULT_QUEUE, AsyncMockSide, AsyncRedisSide, Side
-from tests.parity.stories import ARGS, DEFERS, IDS, LIVES, QUEUES, Story
+from tests.parity.stories import ARGS, DEFERS, IDS, LIVES, MAX_BYTES, POLICIES, QUEUES, Story
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["StockSide", "WorkerMockSide", "WorkerStory"]
+__all__ = ["StockSide", "WorkerMockSide", "WorkerStory", "open_sides"]
 
 PAUSE = 0.005
 
 ROUNDING = 5
 """Times are rounded: what was enqueued just now may be due in a moment, in milliseconds."""
 
+
+SOME = (*NAMES, *EVENTFUL * 4)
+"""The eventful ones more often than the others."""
 
 SETTINGS = st.fixed_dictionaries(
     {},
@@ -134,11 +138,23 @@ class WorkerMockSide(AsyncMockSide):
         return self.runner.run(self.queue.get_job_status(job_id, queue_name)).value
 
 
+@contextlib.contextmanager
+def open_sides(runner: asyncio.Runner, url: str) -> Iterator[list[Side]]:
+    """Open both sides."""
+    sides: list[Side] = [
+        StockSide(runner, url, max_payload_bytes=MAX_BYTES),
+        WorkerMockSide(runner, max_payload_bytes=MAX_BYTES),
+    ]
+    yield sides
+    for side in sides:
+        side.close()
+
+
 class WorkerStory(Story):
     """What clients can do while workers run jobs."""
 
     title: ClassVar[str] = "mock and Redis"
-    functions: ClassVar[Sequence[str]] = NAMES
+    functions: ClassVar[Sequence[str]] = SOME
 
     @rule(queue=QUEUES, settings=SETTINGS, hooks=st.booleans())
     def run_worker(self, queue: str | None, settings: dict[str, Any], hooks: bool) -> None:
@@ -157,10 +173,11 @@ class WorkerStory(Story):
         self.look_around()
 
     @rule(
-        name=st.sampled_from(NAMES),
+        name=st.sampled_from(SOME),
         job_id=IDS,
         queue=QUEUES,
         args=ARGS,
+        policy=POLICIES,
         settings=SETTINGS,
         hooks=st.booleans(),
     )
@@ -170,15 +187,16 @@ class WorkerStory(Story):
         job_id: str,
         queue: str | None,
         args: list[Any],
+        policy: str,
         settings: dict[str, Any],
         hooks: bool,
     ) -> None:
         """The usual life of a job."""
-        self.enqueue(name, *args, _job_id=job_id, _queue_name=queue, _on_conflict="ignore_result")
+        self.enqueue(name, *args, _job_id=job_id, _queue_name=queue, _on_conflict=policy)
         self.run_worker(queue=queue, settings=settings, hooks=hooks)
 
     @rule(
-        name=st.sampled_from(NAMES),
+        name=st.sampled_from(SOME),
         job_id=IDS,
         queue=QUEUES,
         args=ARGS,
@@ -201,6 +219,7 @@ class WorkerStory(Story):
                 name, *args, _job_id=job_id, _queue_name=queue, **options
             ),
         )
+        self.let_a_moment_pass()
         self.read(job_id, queue)
 
     @rule(job_id=IDS, queue=QUEUES)

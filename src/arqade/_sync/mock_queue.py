@@ -22,7 +22,7 @@ from arqade.models import JobStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from arqade._mock_worker import WorkerFunctions
+    from arqade._mock_settings import WorkerFunctions
     from arqade._protocol.requests import Task
     from arqade._protocol.scripts import Command
     from arqade.codecs import Codec
