@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from arqade._protocol import keys, payloads, scripts
+from arqade._protocol import keys, payloads
 from arqade.models import JobRequest
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from arqade.codecs import Codec
 
 __all__ = ["MockArqRedis", "MockJob"]
-
-FENCE_MS = 60_000
-"""How long a command may take that no network carries: it does not matter."""
 
 
 class MockArqRedis:
@@ -66,21 +63,20 @@ class MockArqRedis:
             _expires,
             _job_try,
         )
-        now = self._store.now()
+        store, now = self._store, self._store.now()
         job_id, queue_name = str(request.job_id), str(request.queue_name)
-        command = scripts.enqueue(
-            job_id=job_id,
-            queue_name=queue_name,
-            payload=payloads.encode_job(
-                request, job_id=job_id, enqueue_time=now, codec=self._codec, max_bytes=sys.maxsize
-            ),
-            times=payloads.job_times(request, now=now, expires_extra_ms=keys.EXPIRES_EXTRA_MS),
-            on_conflict="raise",
-            token=uuid.uuid4().hex,
-            fence=now + FENCE_MS,
+        payload = payloads.encode_job(
+            request, job_id=job_id, enqueue_time=now, codec=self._codec, max_bytes=sys.maxsize
         )
-        answer = command.read(self._store.execute(command.words))
-        return MockJob(job_id) if answer.what == "created" else None
+        times = payloads.job_times(request, now=now, expires_extra_ms=keys.EXPIRES_EXTRA_MS)
+        with store.lock:
+            # arq looks at no more than these two, and leaves the counter of tries as it is.
+            if any(store.get(name(job_id)) is not None for name in (keys.job, keys.result)):
+                return None
+            store.set(keys.job(job_id), payload, times.life)
+            store.add(queue_name, job_id, times.score)
+            store.log.append((queue_name, job_id, payload))
+        return MockJob(job_id)
 
 
 @attrs.frozen

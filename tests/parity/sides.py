@@ -230,6 +230,15 @@ class Side:
         """Give what is held, by key: value and life in ms, or members and scores."""
         raise NotImplementedError
 
+    def has_rest_of(self, job_id: str) -> bool:
+        """Tell whether the job is in a queue and its envelope is gone."""
+        held = self._dump()
+        return keys.job(job_id) not in held and any(
+            job_id in dict(value)
+            for key, (value, _) in held.items()
+            if isinstance(value, list) and key != keys.ABORT
+        )
+
     def state(self) -> dict[str, Any]:
         """Give all that is held, made comparable."""
         found: dict[str, Any] = {}

@@ -73,3 +73,14 @@ def test_jobs_that_use_their_own_queue(story: WorkerStory, name: str) -> None:
     story.enqueue(name, 1, _job_id="a", _queue_name="mail")
     story.run_worker(queue="mail", settings={"allow_abort_jobs": True}, hooks=True)
     story.look_around()
+
+
+def test_jobs_enqueue_where_the_rest_of_a_job_lies(story: WorkerStory) -> None:
+    """A stock client looks for an envelope and a result only, not for what a queue still holds."""
+    story.enqueue("echo", _job_id="a")
+    story.a_worker_was_killed(job_id="a")
+    story.a_job_lost_its_envelope(job_id="a")
+    story.enqueue_as_jobs_do(name="echo", job_id="a", queue=None, args=[], options={})
+    story.let_time_pass(seconds=330)
+    story.run_worker(queue=None, settings={}, hooks=False)
+    assert result_of(story)["job_try"] == ("int", 2)
