@@ -109,10 +109,10 @@ def claim(store: MemoryStore, codec: Codec, job: JobMetadata[Any]) -> None:
         store.abort_hooks[job.id] = abort
 
 
-def arq_exception(name: str, *args: object) -> Exception:
+def arq_exception(name: str, *args: object, module: str = "arq.worker") -> Exception:
     """Make one of arq's exceptions, or its stand-in where arq is not installed."""
     try:
-        kind = getattr(importlib.import_module("arq.worker"), name)
+        kind = getattr(importlib.import_module(module), name)
     except ImportError:
         kind = getattr(exceptions, name)
     error: Exception = kind(*args)
@@ -245,7 +245,9 @@ class MockWorker:
             )
         except JobDeserializationError:
             logger.exception("job %s can't be decoded", job_id)
-            self._fail(unknown, start, _undecodable())
+            text = "unable to deserialize job"
+            error = arq_exception("DeserializationError", text, module="arq.jobs")
+            self._fail(unknown, start, error)
             return
         enqueued_try, job.job_try = job.job_try, job_try
         if aborted:
@@ -391,13 +393,3 @@ def _is_cancelled() -> bool:
     """Tell whether it is this task that is cancelled, and not just the job's own."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _undecodable() -> Exception:
-    """Make the error of a job whose bytes a worker can't decode."""
-    try:
-        kind = importlib.import_module("arq.jobs").DeserializationError
-    except ImportError:
-        kind = exceptions.DeserializationError
-    error: Exception = kind("unable to deserialize job")
-    return error

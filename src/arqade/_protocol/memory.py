@@ -108,12 +108,6 @@ class MemoryStore:
         """SET, with PX if it has a life of so many milliseconds."""
         self._values[key] = value, None if life is None else self.now() + life
 
-    def expire(self, key: str, life: int) -> None:
-        """PEXPIRE."""
-        value = self.get(key)
-        if value is not None:
-            self.set(key, value, life)
-
     def delete(self, *names: str) -> bool:
         """DEL; tell whether there was anything."""
         found = [name for name in names if self.get(name) is not None]
