@@ -9,7 +9,8 @@ import pytest
 from redis import exceptions as redis_errors
 from redis.connection import DefaultParser
 
-from arqade._protocol.errors import Unanswered, closed_error, is_transient, translate
+from arqade._protocol.errors import Unanswered, closed_error
+from arqade._transport.errors import is_transient, translate
 from arqade.exceptions import (
     ArqadeError,
     QueueClosed,

@@ -1,14 +1,15 @@
 """The way to the server: one command, one reply, retried within a budget.
 
-redis-py does connecting, TLS, login and Sentinel; here its connections are taken from a pool and
-used directly, so that it is known whether a command was sent.
+How commands and replies travel is the business of `arqade._transport`; here it is known which of
+them may be repeated, and what it means for the caller when no answer comes.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import (
@@ -20,31 +21,27 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
-from arqade._concurrency import (
-    async_checkpoint,
-    async_deadline,
-    async_read_reply,
-    async_sleep,
-    running_event_loop,
-)
+from arqade._concurrency import async_sleep, running_event_loop
 from arqade._protocol import scripts
 from arqade._protocol.clock import ServerClock
-from arqade._protocol.errors import closed_error, is_transient, translate
-from arqade.exceptions import (
-    QueueConnectionError,
-    QueueServerError,
-    WrongEventLoopError,
-)
+from arqade._protocol.errors import closed_error
+from arqade._transport.errors import is_transient, translate
+from arqade._transport.lines import LineBroken
+from arqade._transport.redis_py import pack_command
+from arqade._transport.shared import SharedConnection, SharedPipe
+from arqade._transport.shared_listener import SharedListener, SharedWatch
+from arqade.exceptions import QueueConnectionError, QueueServerError, WrongEventLoopError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from arqade._protocol.scripts import Command, Word
+    from arqade._protocol.scripts import Command
+    from arqade._protocol.tracking import PushMode
     from arqade.settings import RedisSettings
 
-__all__ = ["Connections", "open_client"]
+__all__ = ["Connections", "Pipe", "open_client"]
 
 T = TypeVar("T")
 
@@ -57,50 +54,63 @@ FIRST_DELAY = 0.05
 LONGEST_DELAY = 1.0
 """Seconds between retries, at most."""
 
+ANSWER_TIME = 5.0
+"""Seconds that a server has to answer a heartbeat, where the settings say nothing."""
 
-class RedisConnection(Protocol):
-    """What is used of a connection of redis-py."""
-
-    socket_timeout: float | None
-
-    async def send_command(self, *args: Any) -> None: ...
-    async def read_response(self, disable_decoding: bool = ...) -> Any: ...
-    async def can_read(self, timeout: float = ...) -> bool: ...
-    async def disconnect(self, nowait: bool = ..., /) -> None: ...
-
-
-class RedisPool(Protocol):
-    """What is used of a connection pool of redis-py."""
-
-    async def get_connection(self) -> RedisConnection: ...
-    async def release(self, connection: Any) -> None: ...
-    async def aclose(self) -> None: ...
+NOTHING_CHANGED = "nothing was changed"
 
 
 class Connections:
-    """Sends commands over the connections of a pool.
+    """Sends commands to a server.
 
     Args:
-        pool: redis-py's pool.
-        owned: Whether to close the pool with this object.
+        client: redis-py's client, whose pool makes the connections.
         retry_budget: Seconds that one operation may take, retries included.
+
+    Raises:
+        TypeError: ``client`` is no client of redis-py of this kind.
     """
 
-    def __init__(self, pool: RedisPool, *, owned: bool, retry_budget: float) -> None:
+    def __init__(self, client: Redis, *, retry_budget: float) -> None:
+        if not isinstance(client, Redis):
+            raise TypeError(
+                f"pool must be a {Redis.__module__}.{Redis.__qualname__}, not "
+                f"{type(client).__module__}.{type(client).__qualname__}"
+            )
         self.clock = ServerClock()
         self.retry_budget = retry_budget
-        self.owned = owned
         self.closed = False
-        self._pool = pool
         self._event_loop: object = None
+        self._unused = True
+        self._pool: Any = client.connection_pool
+        kwargs = self._pool.connection_kwargs
+        self._line = SharedConnection(
+            self._pool,
+            owned=False,
+            socket_timeout=kwargs.get("socket_timeout"),
+            heartbeat=kwargs.get("health_check_interval") or 0,
+        )
+        self._listener = SharedListener(
+            self._pool, answer_time=kwargs.get("socket_timeout") or ANSWER_TIME
+        )
+
+    @property
+    def owned(self) -> bool:
+        """Whether the pool is closed with this object."""
+        return self._line.owned
+
+    def own(self) -> None:
+        """Take the pool over, and keep its connections between calls."""
+        self._line.owned = True
 
     async def run(
         self,
         command: Command[T],
         *,
-        effect: str = "nothing was changed",
+        effect: str = NOTHING_CHANGED,
         budget: float | None = None,
         retried: bool = True,
+        unanswered: bool = False,
     ) -> T:
         """Send a command and read its reply, again and again within the budget where that helps.
 
@@ -109,6 +119,7 @@ class Connections:
             effect: What it means for the caller if the server has not done it, for the message.
             budget: Seconds that this may take; the queue's budget if None.
             retried: Whether to try again after an error that may pass.
+            unanswered: Whether it was sent before, and not answered.
 
         Raises:
             QueueClosed: The queue was closed.
@@ -117,50 +128,52 @@ class Connections:
                 got the command.
             QueueServerError: The server refused the command.
         """
-        self._check_usable()
-        words = command.words
+        self.check_usable()
         end = time.monotonic() + (self.retry_budget if budget is None else budget)
-        unanswered = False
-        for delay in _delays():
-            attempt = _Attempt()
+        packed = pack_command(command.words)
+        once = command.changes and not command.repeatable
+        delays: Iterator[float] | None = None
+        while True:
             try:
-                async with async_deadline(end - time.monotonic()):
-                    reply = await self._exchange(words, attempt, end)
+                return command.read(await self._line.exchange(packed, end, once=once))
             except NoScriptError:
-                words = command.words_with_script
+                packed = pack_command(command.words_with_script)
                 continue
-            except (RedisError, OSError) as error:
-                unanswered = command.changes and (unanswered or attempt.unanswered)
-                if (
-                    not retried
-                    or (unanswered and not command.repeatable)
-                    or not is_transient(error)
-                    or time.monotonic() + delay >= end
-                ):
-                    raise translate(error, effect=effect, sent=unanswered) from error
-            else:
-                return command.read(reply)
+            except RedisError as refusal:
+                error: Exception = refusal
+            except LineBroken as broken:
+                error = broken.error
+                unanswered = unanswered or (command.changes and broken.sent)
+            if delays is None:
+                delays = _delays()
+            delay = next(delays)
+            if (
+                not retried
+                or self.closed
+                or (unanswered and once)
+                or not is_transient(error)
+                or time.monotonic() + delay >= end
+            ):
+                if self.closed and not unanswered:
+                    raise closed_error() from error
+                raise translate(error, effect=effect, sent=unanswered) from error
             await async_sleep(delay)
-        raise AssertionError("delays never end")  # pragma: no cover - for the type checkers
+            self.check_usable()
 
-    async def _exchange(self, words: tuple[Word, ...], attempt: _Attempt, end: float) -> Any:
-        await async_checkpoint()
-        connection = await self._pool.get_connection()
-        try:
-            attempt.unanswered = True
-            await connection.send_command(*words)
-            reply = await async_read_reply(connection, end - time.monotonic())
-        except ResponseError:
-            attempt.unanswered = False
-            raise
-        except BaseException:
-            # A reply that is still to come must not be read by the next caller.
-            await connection.disconnect(True)
-            raise
-        else:
-            return reply
-        finally:
-            await self._pool.release(connection)
+    def pipe(self, *, effect: str = NOTHING_CHANGED) -> Pipe[Any]:
+        """Give a way to send commands without waiting for the replies to earlier ones."""
+        self.check_usable()
+        return Pipe(self, self._line, effect=effect)
+
+    @property
+    def push_mode(self) -> PushMode | None:
+        """How results are heard of; None if nobody has waited yet."""
+        return self._listener.mode
+
+    def watch(self) -> SharedWatch:
+        """Give what tells one caller when to look for results."""
+        self.check_usable()
+        return self._listener.watch()
 
     async def first_contact(self, *, retries: int, delay: float) -> None:
         """Wait until the server answers.
@@ -185,15 +198,17 @@ class Connections:
                 self.clock.learn(server_time)
                 return
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Raise if this is closed, or belongs to another event loop."""
         if self.closed:
             raise closed_error()
-        self._check_event_loop()
+        if self._event_loop is not running_event_loop() or self._unused:
+            self._check_event_loop()
 
     def _check_event_loop(self) -> None:
         event_loop = running_event_loop()
-        if self._event_loop is None:
-            self._event_loop = event_loop
+        if self._unused:
+            self._event_loop, self._unused = event_loop, False
         elif self._event_loop is not event_loop:
             raise WrongEventLoopError(
                 "The queue belongs to another event loop, nothing was sent: open one queue in "
@@ -201,7 +216,7 @@ class Connections:
             )
 
     async def aclose(self) -> None:
-        """Close the pool if it is owned; further calls raise `QueueClosed`.
+        """Close the connections; further calls raise `QueueClosed`.
 
         Raises:
             WrongEventLoopError: The connections are another event loop's, and end with it.
@@ -209,18 +224,69 @@ class Connections:
         if self.closed:
             return
         self.closed = True
-        if self.owned:
-            self._check_event_loop()
-            await self._pool.aclose()
+        self._check_event_loop()
+        await self._listener.aclose()
+        await self._line.aclose()
+
+    def abandon(self) -> None:
+        """Close the sockets, when nobody can use them any more."""
+        self._listener.abandon()
+        self._line.abandon()
 
 
-class _Attempt:
-    """One sending of a command: whether it ended without an answer."""
+class Pipe(Generic[T]):
+    """Sends commands without waiting for the replies to earlier ones.
 
-    __slots__ = ("unanswered",)
+    They are carried out in their order, whatever happens: what got no answer, and all that was
+    sent after it, is sent again one by one.
 
-    def __init__(self) -> None:
-        self.unanswered = False
+    Args:
+        connections: What sends a command again.
+        line: What sends it the first time.
+        effect: What it means for the caller if the server has not done it, for a message.
+    """
+
+    def __init__(self, connections: Connections, line: SharedConnection, *, effect: str) -> None:
+        self._connections = connections
+        self._line = line
+        self._effect = effect
+        self._pipe = SharedPipe(line)
+        self._commands: deque[tuple[Command[T], bool]] = deque()
+
+    async def send(self, command: Command[T]) -> None:
+        """Send a command; an error comes when its answer is asked for."""
+        if not self._commands and self._pipe.failed:
+            await self._pipe.aclose()
+            self._pipe = SharedPipe(self._line)
+        sent = await self._pipe.send(pack_command(command.words), self._end())
+        self._commands.append((command, sent))
+
+    async def receive(self) -> T:
+        """Give the answer to the oldest command that has none yet.
+
+        Raises:
+            QueueClosed: The queue was closed.
+            QueueConnectionError: The server can't be reached; an `Unanswered` if it may have
+                got the command.
+            QueueServerError: The server refused the command.
+        """
+        command, sent = self._commands.popleft()
+        unanswered = False
+        if sent:
+            try:
+                return command.read(await self._pipe.receive(self._end()))
+            except LineBroken as broken:
+                unanswered = broken.sent and command.changes
+            except RedisError:
+                pass  # The server says so again, or has learnt the script.
+        return await self._connections.run(command, effect=self._effect, unanswered=unanswered)
+
+    def _end(self) -> float:
+        return time.monotonic() + self._connections.retry_budget
+
+    async def aclose(self) -> None:
+        """Forget the answers that are still to come."""
+        await self._pipe.aclose()
 
 
 def _delays() -> Iterator[float]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Self
 
-from redis.asyncio import Redis
-
 from arqade._async.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
-from arqade._async.connections import Connections, open_client
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade.settings import RedisSettings
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from arqade._async.connections import Connections
     from arqade.codecs import Codec
     from arqade.settings import AnySettings
 
@@ -52,16 +52,12 @@ class RedisArqQueue(CommandQueue):
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         retry_budget: float = RETRY_BUDGET,
     ) -> None:
-        if not isinstance(pool, Redis):
-            raise TypeError(
-                f"pool must be a {Redis.__module__}.{Redis.__qualname__}, not "
-                f"{type(pool).__module__}.{type(pool).__qualname__}"
-            )
         if not retry_budget > 0:
             raise ValueError(f"retry_budget must be positive seconds, not {retry_budget}")
-        self._connections = Connections(
-            pool.connection_pool, owned=False, retry_budget=retry_budget
-        )
+        # redis-py takes longer to load than all the rest: it does when a queue is opened.
+        from arqade._async.connections import Connections  # noqa: PLC0415
+
+        self._connections: Connections = Connections(pool, retry_budget=retry_budget)
         super().__init__(
             self._connections,
             default_queue_name=default_queue_name,
@@ -99,6 +95,8 @@ class RedisArqQueue(CommandQueue):
             QueueServerError: The server refused.
         """
         ours = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
+        from arqade._async.connections import open_client  # noqa: PLC0415 - as above
+
         queue = cls(
             open_client(ours),
             default_queue_name=default_queue_name,
@@ -107,7 +105,7 @@ class RedisArqQueue(CommandQueue):
             max_payload_bytes=max_payload_bytes,
             retry_budget=ours.retry_budget,
         )
-        queue._connections.owned = True
+        queue._connections.own()
         try:
             await queue._connections.first_contact(
                 retries=ours.conn_retries, delay=ours.conn_retry_delay
@@ -144,3 +142,4 @@ class RedisArqQueue(CommandQueue):
         connections = getattr(self, "_connections", None)
         if connections is not None and connections.owned and not connections.closed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
+            connections.abandon()

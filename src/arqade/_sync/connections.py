@@ -1,15 +1,16 @@
 # Generated from src/arqade/_async/connections.py by "make generate"; do not edit.
 """The way to the server: one command, one reply, retried within a budget.
 
-redis-py does connecting, TLS, login and Sentinel; here its connections are taken from a pool and
-used directly, so that it is known whether a command was sent.
+How commands and replies travel is the business of `arqade._transport`; here it is known which of
+them may be repeated, and what it means for the caller when no answer comes.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -19,33 +20,29 @@ from redis.connection import (
     SSLConnection,
     UnixDomainSocketConnection,
 )
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from arqade._concurrency import (
-    checkpoint,
-    deadline,
-    no_event_loop,
-    read_reply,
-    sleep,
-)
+from arqade._concurrency import no_event_loop, sleep
 from arqade._protocol import scripts
 from arqade._protocol.clock import ServerClock
-from arqade._protocol.errors import closed_error, is_transient, translate
-from arqade.exceptions import (
-    QueueConnectionError,
-    QueueServerError,
-    WrongEventLoopError,
-)
+from arqade._protocol.errors import closed_error
+from arqade._transport.errors import is_transient, translate
+from arqade._transport.lines import LineBroken
+from arqade._transport.redis_py import pack_command
+from arqade._transport.thread_listener import ThreadListener, ThreadWatch
+from arqade._transport.threads import ThreadConnections, ThreadPipe
+from arqade.exceptions import QueueConnectionError, QueueServerError, WrongEventLoopError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from arqade._protocol.scripts import Command, Word
+    from arqade._protocol.scripts import Command
+    from arqade._protocol.tracking import PushMode
     from arqade.settings import RedisSettings
 
-__all__ = ["Connections", "open_client"]
+__all__ = ["Connections", "Pipe", "open_client"]
 
 T = TypeVar("T")
 
@@ -58,50 +55,63 @@ FIRST_DELAY = 0.05
 LONGEST_DELAY = 1.0
 """Seconds between retries, at most."""
 
+ANSWER_TIME = 5.0
+"""Seconds that a server has to answer a heartbeat, where the settings say nothing."""
 
-class RedisConnection(Protocol):
-    """What is used of a connection of redis-py."""
-
-    socket_timeout: float | None
-
-    def send_command(self, *args: Any) -> None: ...
-    def read_response(self, disable_decoding: bool = ...) -> Any: ...
-    def can_read(self, timeout: float = ...) -> bool: ...
-    def disconnect(self, nowait: bool = ..., /) -> None: ...
-
-
-class RedisPool(Protocol):
-    """What is used of a connection pool of redis-py."""
-
-    def get_connection(self) -> RedisConnection: ...
-    def release(self, connection: Any) -> None: ...
-    def close(self) -> None: ...
+NOTHING_CHANGED = "nothing was changed"
 
 
 class Connections:
-    """Sends commands over the connections of a pool.
+    """Sends commands to a server.
 
     Args:
-        pool: redis-py's pool.
-        owned: Whether to close the pool with this object.
+        client: redis-py's client, whose pool makes the connections.
         retry_budget: Seconds that one operation may take, retries included.
+
+    Raises:
+        TypeError: ``client`` is no client of redis-py of this kind.
     """
 
-    def __init__(self, pool: RedisPool, *, owned: bool, retry_budget: float) -> None:
+    def __init__(self, client: Redis, *, retry_budget: float) -> None:
+        if not isinstance(client, Redis):
+            raise TypeError(
+                f"pool must be a {Redis.__module__}.{Redis.__qualname__}, not "
+                f"{type(client).__module__}.{type(client).__qualname__}"
+            )
         self.clock = ServerClock()
         self.retry_budget = retry_budget
-        self.owned = owned
         self.closed = False
-        self._pool = pool
         self._event_loop: object = None
+        self._unused = True
+        self._pool: Any = client.connection_pool
+        kwargs = self._pool.connection_kwargs
+        self._line = ThreadConnections(
+            self._pool,
+            owned=False,
+            socket_timeout=kwargs.get("socket_timeout"),
+            heartbeat=kwargs.get("health_check_interval") or 0,
+        )
+        self._listener = ThreadListener(
+            self._pool, answer_time=kwargs.get("socket_timeout") or ANSWER_TIME
+        )
+
+    @property
+    def owned(self) -> bool:
+        """Whether the pool is closed with this object."""
+        return self._line.owned
+
+    def own(self) -> None:
+        """Take the pool over, and keep its connections between calls."""
+        self._line.owned = True
 
     def run(
         self,
         command: Command[T],
         *,
-        effect: str = "nothing was changed",
+        effect: str = NOTHING_CHANGED,
         budget: float | None = None,
         retried: bool = True,
+        unanswered: bool = False,
     ) -> T:
         """Send a command and read its reply, again and again within the budget where that helps.
 
@@ -110,6 +120,7 @@ class Connections:
             effect: What it means for the caller if the server has not done it, for the message.
             budget: Seconds that this may take; the queue's budget if None.
             retried: Whether to try again after an error that may pass.
+            unanswered: Whether it was sent before, and not answered.
 
         Raises:
             QueueClosed: The queue was closed.
@@ -118,50 +129,52 @@ class Connections:
                 got the command.
             QueueServerError: The server refused the command.
         """
-        self._check_usable()
-        words = command.words
+        self.check_usable()
         end = time.monotonic() + (self.retry_budget if budget is None else budget)
-        unanswered = False
-        for delay in _delays():
-            attempt = _Attempt()
+        packed = pack_command(command.words)
+        once = command.changes and not command.repeatable
+        delays: Iterator[float] | None = None
+        while True:
             try:
-                with deadline(end - time.monotonic()):
-                    reply = self._exchange(words, attempt, end)
+                return command.read(self._line.exchange(packed, end, once=once))
             except NoScriptError:
-                words = command.words_with_script
+                packed = pack_command(command.words_with_script)
                 continue
-            except (RedisError, OSError) as error:
-                unanswered = command.changes and (unanswered or attempt.unanswered)
-                if (
-                    not retried
-                    or (unanswered and not command.repeatable)
-                    or not is_transient(error)
-                    or time.monotonic() + delay >= end
-                ):
-                    raise translate(error, effect=effect, sent=unanswered) from error
-            else:
-                return command.read(reply)
+            except RedisError as refusal:
+                error: Exception = refusal
+            except LineBroken as broken:
+                error = broken.error
+                unanswered = unanswered or (command.changes and broken.sent)
+            if delays is None:
+                delays = _delays()
+            delay = next(delays)
+            if (
+                not retried
+                or self.closed
+                or (unanswered and once)
+                or not is_transient(error)
+                or time.monotonic() + delay >= end
+            ):
+                if self.closed and not unanswered:
+                    raise closed_error() from error
+                raise translate(error, effect=effect, sent=unanswered) from error
             sleep(delay)
-        raise AssertionError("delays never end")  # pragma: no cover - for the type checkers
+            self.check_usable()
 
-    def _exchange(self, words: tuple[Word, ...], attempt: _Attempt, end: float) -> Any:
-        checkpoint()
-        connection = self._pool.get_connection()
-        try:
-            attempt.unanswered = True
-            connection.send_command(*words)
-            reply = read_reply(connection, end - time.monotonic())
-        except ResponseError:
-            attempt.unanswered = False
-            raise
-        except BaseException:
-            # A reply that is still to come must not be read by the next caller.
-            connection.disconnect(True)
-            raise
-        else:
-            return reply
-        finally:
-            self._pool.release(connection)
+    def pipe(self, *, effect: str = NOTHING_CHANGED) -> Pipe[Any]:
+        """Give a way to send commands without waiting for the replies to earlier ones."""
+        self.check_usable()
+        return Pipe(self, self._line, effect=effect)
+
+    @property
+    def push_mode(self) -> PushMode | None:
+        """How results are heard of; None if nobody has waited yet."""
+        return self._listener.mode
+
+    def watch(self) -> ThreadWatch:
+        """Give what tells one caller when to look for results."""
+        self.check_usable()
+        return self._listener.watch()
 
     def first_contact(self, *, retries: int, delay: float) -> None:
         """Wait until the server answers.
@@ -186,15 +199,17 @@ class Connections:
                 self.clock.learn(server_time)
                 return
 
-    def _check_usable(self) -> None:
+    def check_usable(self) -> None:
+        """Raise if this is closed, or belongs to another event loop."""
         if self.closed:
             raise closed_error()
-        self._check_event_loop()
+        if self._event_loop is not no_event_loop() or self._unused:
+            self._check_event_loop()
 
     def _check_event_loop(self) -> None:
         event_loop = no_event_loop()
-        if self._event_loop is None:
-            self._event_loop = event_loop
+        if self._unused:
+            self._event_loop, self._unused = event_loop, False
         elif self._event_loop is not event_loop:
             raise WrongEventLoopError(
                 "The queue belongs to another event loop, nothing was sent: open one queue in "
@@ -202,7 +217,7 @@ class Connections:
             )
 
     def close(self) -> None:
-        """Close the pool if it is owned; further calls raise `QueueClosed`.
+        """Close the connections; further calls raise `QueueClosed`.
 
         Raises:
             WrongEventLoopError: The connections are another event loop's, and end with it.
@@ -210,18 +225,69 @@ class Connections:
         if self.closed:
             return
         self.closed = True
-        if self.owned:
-            self._check_event_loop()
-            self._pool.close()
+        self._check_event_loop()
+        self._listener.close()
+        self._line.close()
+
+    def abandon(self) -> None:
+        """Close the sockets, when nobody can use them any more."""
+        self._listener.abandon()
+        self._line.abandon()
 
 
-class _Attempt:
-    """One sending of a command: whether it ended without an answer."""
+class Pipe(Generic[T]):
+    """Sends commands without waiting for the replies to earlier ones.
 
-    __slots__ = ("unanswered",)
+    They are carried out in their order, whatever happens: what got no answer, and all that was
+    sent after it, is sent again one by one.
 
-    def __init__(self) -> None:
-        self.unanswered = False
+    Args:
+        connections: What sends a command again.
+        line: What sends it the first time.
+        effect: What it means for the caller if the server has not done it, for a message.
+    """
+
+    def __init__(self, connections: Connections, line: ThreadConnections, *, effect: str) -> None:
+        self._connections = connections
+        self._line = line
+        self._effect = effect
+        self._pipe = ThreadPipe(line)
+        self._commands: deque[tuple[Command[T], bool]] = deque()
+
+    def send(self, command: Command[T]) -> None:
+        """Send a command; an error comes when its answer is asked for."""
+        if not self._commands and self._pipe.failed:
+            self._pipe.close()
+            self._pipe = ThreadPipe(self._line)
+        sent = self._pipe.send(pack_command(command.words), self._end())
+        self._commands.append((command, sent))
+
+    def receive(self) -> T:
+        """Give the answer to the oldest command that has none yet.
+
+        Raises:
+            QueueClosed: The queue was closed.
+            QueueConnectionError: The server can't be reached; an `Unanswered` if it may have
+                got the command.
+            QueueServerError: The server refused the command.
+        """
+        command, sent = self._commands.popleft()
+        unanswered = False
+        if sent:
+            try:
+                return command.read(self._pipe.receive(self._end()))
+            except LineBroken as broken:
+                unanswered = broken.sent and command.changes
+            except RedisError:
+                pass  # The server says so again, or has learnt the script.
+        return self._connections.run(command, effect=self._effect, unanswered=unanswered)
+
+    def _end(self) -> float:
+        return time.monotonic() + self._connections.retry_budget
+
+    def close(self) -> None:
+        """Forget the answers that are still to come."""
+        self._pipe.close()
 
 
 def _delays() -> Iterator[float]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Self
 
-from redis import Redis
-
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._sync.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
-from arqade._sync.connections import Connections, open_client
 from arqade.settings import RedisSettings
 
 if TYPE_CHECKING:
+    from redis import Redis
+
+    from arqade._sync.connections import Connections
     from arqade.codecs import Codec
     from arqade.settings import AnySettings
 
@@ -53,16 +53,12 @@ class SyncRedisArqQueue(CommandQueue):
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         retry_budget: float = RETRY_BUDGET,
     ) -> None:
-        if not isinstance(pool, Redis):
-            raise TypeError(
-                f"pool must be a {Redis.__module__}.{Redis.__qualname__}, not "
-                f"{type(pool).__module__}.{type(pool).__qualname__}"
-            )
         if not retry_budget > 0:
             raise ValueError(f"retry_budget must be positive seconds, not {retry_budget}")
-        self._connections = Connections(
-            pool.connection_pool, owned=False, retry_budget=retry_budget
-        )
+        # redis-py takes longer to load than all the rest: it does when a queue is opened.
+        from arqade._sync.connections import Connections  # noqa: PLC0415
+
+        self._connections: Connections = Connections(pool, retry_budget=retry_budget)
         super().__init__(
             self._connections,
             default_queue_name=default_queue_name,
@@ -100,6 +96,8 @@ class SyncRedisArqQueue(CommandQueue):
             QueueServerError: The server refused.
         """
         ours = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
+        from arqade._sync.connections import open_client  # noqa: PLC0415 - as above
+
         queue = cls(
             open_client(ours),
             default_queue_name=default_queue_name,
@@ -108,7 +106,7 @@ class SyncRedisArqQueue(CommandQueue):
             max_payload_bytes=max_payload_bytes,
             retry_budget=ours.retry_budget,
         )
-        queue._connections.owned = True
+        queue._connections.own()
         try:
             queue._connections.first_contact(retries=ours.conn_retries, delay=ours.conn_retry_delay)
         except BaseException:
@@ -143,3 +141,4 @@ class SyncRedisArqQueue(CommandQueue):
         connections = getattr(self, "_connections", None)
         if connections is not None and connections.owned and not connections.closed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
+            connections.abandon()

@@ -1,0 +1,1 @@
+"""How commands reach the server: one connection for all tasks, or one for each thread."""

@@ -1,0 +1,264 @@
+"""A connection for each thread that is waiting for the server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import Any, Protocol
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from arqade._transport.lines import LineBroken
+
+__all__ = ["ThreadConnections", "ThreadPipe"]
+
+BROKEN = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
+"""What redis-py raises for a reply that it could not read."""
+
+SHORT_IDLE = 1.0
+"""Seconds for which an unused connection is taken for good without a look."""
+
+
+class Connection(Protocol):
+    """What is used of a blocking connection of redis-py."""
+
+    socket_timeout: float | None
+
+    def connect(self) -> None: ...
+    def send_packed_command(self, command: list[bytes]) -> None: ...
+    def read_response(self, disable_decoding: bool = ...) -> Any: ...
+    def can_read(self, timeout: float = ...) -> bool: ...
+    def disconnect(self) -> None: ...
+
+
+class Pool(Protocol):
+    """What is used of a blocking connection pool of redis-py."""
+
+    connection_class: Any
+    connection_kwargs: dict[str, Any]
+
+    def get_connection(self) -> Any: ...
+    def release(self, connection: Any) -> None: ...
+    def close(self) -> None: ...
+
+
+class ThreadConnections:
+    """The connections of a pool, each used by one thread at a time.
+
+    Connections of a pool of our own are kept at hand between calls, the last one used first: no
+    lock is taken, and redis-py's look whether one is still good, three system calls, is left out
+    where it was used a moment ago. Those of a borrowed pool go back after each call.
+
+    Args:
+        pool: redis-py's pool.
+        owned: Whether the pool belongs to this object.
+        socket_timeout: Ignored: redis-py's connections have their own.
+        heartbeat: Ignored, too: redis-py sees to it when a command is sent.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        owned: bool,
+        socket_timeout: float | None,
+        heartbeat: float = 0,
+    ) -> None:
+        self.owned = owned
+        self._pool = pool
+        self._pid = os.getpid()
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self._in_want = 0
+
+    def exchange(self, packed: bytes, end: float, *, once: bool = False) -> Any:
+        """Send a command and give its reply.
+
+        Args:
+            packed: The command.
+            end: Until when to wait for the reply, by the monotonic clock.
+            once: Whether sending the command again would do harm: it is not sent on a connection
+                of which it can be known that it is broken.
+
+        Raises:
+            LineBroken: There is no reply.
+            redis.exceptions.ResponseError: The server refused.
+        """
+        connection = self.lease(once=once)
+        try:
+            write(connection, packed)
+            reply = read(connection, end)
+        except ResponseError:
+            self.give_back(connection)
+            raise
+        except BaseException:
+            self.discard(connection)
+            raise
+        self.give_back(connection)
+        return reply
+
+    def lease(self, *, once: bool = False) -> Connection:
+        """Take a connection that nobody else uses.
+
+        Raises:
+            LineBroken: There is none.
+        """
+        if self._pid != os.getpid():
+            # After a fork the sockets are the parent's.
+            self._pid, self._idle, self._in_want = os.getpid(), deque(), 0
+        try:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:
+                return self._new()
+            if once or time.monotonic() - since > SHORT_IDLE:
+                self._mend(connection)
+        except (RedisError, OSError) as error:
+            raise LineBroken(error, sent=False) from error
+        return connection
+
+    def _new(self) -> Connection:
+        self._in_want += 1
+        try:
+            # Whoever gave a connection back before the line above did not know of this caller.
+            return self._idle.pop()[0]
+        except IndexError:
+            connection: Connection = self._pool.get_connection()
+            return connection
+        finally:
+            self._in_want -= 1
+
+    def _mend(self, connection: Connection) -> None:
+        try:
+            if connection.can_read():
+                raise RedisConnectionError("the connection has data that nobody asked for")
+        except (RedisError, OSError):
+            connection.disconnect()
+            try:
+                connection.connect()
+            except BaseException:
+                self.discard(connection)
+                raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Let other threads have the connection."""
+        if not self.owned:
+            self._pool.release(connection)
+            return
+        self._idle.append((connection, time.monotonic()))
+        if self._in_want:
+            # A thread waits at the pool, where it can't see those that are at hand.
+            try:
+                other, _ = self._idle.pop()
+            except IndexError:
+                return
+            self._pool.release(other)
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection: a reply that is still to come must not be read by the next caller."""
+        connection.disconnect()
+        self._pool.release(connection)
+
+    def close(self) -> None:
+        """Close the connections and the pool, if it is owned; calls in flight fail."""
+        while self._idle:
+            self.discard(self._idle.pop()[0])
+        if self.owned:
+            self._pool.close()
+
+    def abandon(self) -> None:
+        """Close what is at hand, when nobody can use it any more."""
+        if self._pid == os.getpid():
+            for connection, _ in self._idle:
+                connection.disconnect()
+
+
+def write(connection: Connection, packed: bytes) -> None:
+    """Send a command.
+
+    Raises:
+        LineBroken: It did not go out whole.
+    """
+    try:
+        connection.send_packed_command([packed])
+    except (RedisError, OSError) as error:
+        raise LineBroken(error, sent=True) from error
+
+
+def read(connection: Connection, end: float) -> Any:
+    """Read a reply, until a moment of the monotonic clock.
+
+    Raises:
+        LineBroken: There is none.
+        redis.exceptions.RedisError: The server refused.
+    """
+    limit = connection.socket_timeout
+    left = end - time.monotonic()
+    try:
+        if (limit is None or left < limit) and not connection.can_read(max(left, 0)):
+            raise RedisTimeoutError("no reply in time")
+        return connection.read_response(disable_decoding=True)
+    except OSError as error:
+        raise LineBroken(error, sent=True) from error
+    except RedisError as error:
+        # Refusals are of classes of their own, some of them below these.
+        if type(error) in BROKEN:
+            raise LineBroken(error, sent=True) from error
+        raise
+
+
+class ThreadPipe:
+    """Sends commands without waiting for the replies to earlier ones.
+
+    Args:
+        line: Where to take a connection, which is kept until the pipe is closed.
+    """
+
+    def __init__(self, line: ThreadConnections) -> None:
+        self.failed = False
+        """Whether a command was refused or got no answer: none is sent any more after it."""
+        self._line = line
+        self._connection: Connection | None = None
+        self._broken: Exception | None = None
+        self._unread = 0
+
+    def send(self, packed: bytes, end: float) -> bool:
+        """Send a command if no earlier one has failed; tell whether it was."""
+        if self.failed:
+            return False
+        try:
+            if self._connection is None:
+                self._connection = self._line.lease()
+            write(self._connection, packed)
+        except LineBroken as broken:
+            self.failed, self._broken = True, broken.error
+            return broken.sent
+        self._unread += 1
+        return True
+
+    def receive(self, end: float) -> Any:
+        """Give the reply to the oldest command that was sent; errors are those of `exchange`."""
+        if self._broken is not None or self._connection is None:
+            raise LineBroken(self._broken or RedisConnectionError("closed"), sent=True)
+        try:
+            reply = read(self._connection, end)
+        except LineBroken as broken:
+            self.failed, self._broken = True, broken.error
+            raise
+        except RedisError:
+            self.failed = True
+            self._unread -= 1
+            raise
+        self._unread -= 1
+        return reply
+
+    def close(self) -> None:
+        """Give the connection back; replies that are still to come are lost with it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if self._unread or self._broken:
+                self._line.discard(connection)
+            else:
+                self._line.give_back(connection)
