@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NEWEST := .venv-newest/bin
 PIP := -m pip --disable-pip-version-check --quiet
+BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 
 # The tests run once with the redis-py that arq pins, and arq beside it, against the server on PATH
 # (or the wheel's, if there is none); and once with the newest redis-py, without arq, against the
@@ -11,7 +12,8 @@ PIP := -m pip --disable-pip-version-check --quiet
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test parity check docs bench generate format lock clean
+.PHONY: help demo test parity check docs bench bench-full bench-check bench-docs generate format \
+  lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,8 +42,20 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 docs: .venv-docs/ready ## Build the documentation into docs/_build/html
 	.venv-docs/bin/sphinx-build -W --keep-going --quiet -aE -b html docs docs/_build/html
 
-bench: .venv/ready ## Measure enqueuing and reading against stock arq
-	$(BIN)/python benchmarks/enqueue.py
+bench: $(BENCHES) ## Measure it beside others (also bench-full, bench-check, bench-docs)
+	.venv-bench-core/bin/python -m benchmarks $(OPTIONS)
+	.venv-bench-plots/bin/python -m benchmarks.plots
+
+bench-full: $(BENCHES)
+	.venv-bench-core/bin/python -m benchmarks --full $(OPTIONS)
+	.venv-bench-plots/bin/python -m benchmarks.plots
+
+bench-check: $(BENCHES)
+	.venv-bench-core/bin/python -m benchmarks --check $(OPTIONS)
+
+bench-docs: .venv-bench-core/ready .venv-bench-plots/ready
+	.venv-bench-core/bin/python -m benchmarks.report docs/benchmarks
+	.venv-bench-plots/bin/python -m benchmarks.plots docs/benchmarks
 
 generate: .venv/ready ## Generate the sync code and its tests from the async ones
 	$(BIN)/python tools/unasync.py
@@ -53,25 +67,31 @@ format: .venv/ready ## Format the code and mend what can be mended
 
 lock: .venv/ready ## Pin the newest tools and libraries, with their hashes
 	$(BIN)/python $(PIP) install uv
-	cd requirements && for name in dev newest docs; do \
+	cd requirements && for name in dev newest docs bench-capped bench-core bench-others bench-plots; do \
 	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    $$name.in --output-file $$name.txt || exit 1; \
 	done
 
 clean: ## Remove the environments and all that was built
-	rm -rf .venv .venv-newest .venv-docs build dist docs/_build .coverage* .hypothesis .*_cache
+	rm -rf .venv .venv-newest .venv-docs .venv-bench-* build dist docs/_build benchmarks/results \
+	  .coverage* .hypothesis .*_cache
 
 # The environments, each from its own pins.
 .venv/ready: requirements/dev.txt
 .venv-newest/ready: requirements/newest.txt
 .venv-docs/ready: requirements/docs.txt
-.venv/ready .venv-newest/ready .venv-docs/ready: pyproject.toml
+.venv-bench-capped/ready: requirements/bench-capped.txt
+.venv-bench-core/ready: requirements/bench-core.txt
+.venv-bench-others/ready: requirements/bench-others.txt
+.venv-bench-plots/ready: requirements/bench-plots.txt
+.venv/ready .venv-newest/ready .venv-docs/ready $(BENCHES): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "arqade needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(@D) || { \
 	  echo "This Python can't make virtual environments; on Debian: apt install python3-venv" >&2; \
 	  exit 1; }
 	$(@D)/bin/python $(PIP) install --require-hashes -r $(filter requirements/%,$^)
-	$(@D)/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
+	$(if $(filter %-capped %-plots,$(@D)),,\
+	  $(@D)/bin/python $(PIP) install --no-deps --no-build-isolation --editable .)
 	@touch $@
