@@ -45,11 +45,13 @@ CONTRACT = [
     "QueueClosed",
     "QueueConnectionError",
     "QueueServerError",
+    "QueueStats",
     "RedisArqQueue",
     "RedisSettings",
     "SyncArqQueue",
     "SyncMockArqQueue",
     "SyncRedisArqQueue",
+    "WorkerHealth",
     "WrongEventLoopError",
     "build_arq_redis_settings",
 ]

@@ -34,6 +34,8 @@ from arqade.models import (
     JobRequest,
     JobResult,
     JobStatus,
+    QueueStats,
+    WorkerHealth,
 )
 from arqade.settings import AnySettings, ArqMode, RedisSettings, build_arq_redis_settings
 
@@ -66,11 +68,13 @@ __all__ = [
     "QueueClosed",
     "QueueConnectionError",
     "QueueServerError",
+    "QueueStats",
     "RedisArqQueue",
     "RedisSettings",
     "SyncArqQueue",
     "SyncMockArqQueue",
     "SyncRedisArqQueue",
+    "WorkerHealth",
     "WrongEventLoopError",
     "build_arq_redis_settings",
 ]

@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from arqade.exceptions import EnqueueManyError
 from arqade.models import JobRequest
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARGUMENTS",
+    "BAD_BULKS",
     "BAD_CALLS",
     "BAD_NAMES",
+    "BAD_QUEUES",
     "BAD_TIMEOUTS",
     "DEFERRALS",
     "UNSERIALIZABLE",
@@ -96,6 +99,29 @@ BAD_NAMES: Final[Mapping[str, tuple[tuple[Any, ...], type[Exception]]]] = {
     "queue_name of a key": (("conformance:k", "arq:result:q"), ValueError),
 }
 """An id, perhaps a queue's name, and the error that they are refused with."""
+
+BAD_QUEUES: Final[Mapping[str, tuple[Any, type[Exception]]]] = {
+    "empty": ("", ValueError),
+    "int": (5, TypeError),
+    "of a key": ("arq:result:q", ValueError),
+    "of a health check": ("q:health-check", ValueError),
+}
+"""A queue's name, and the error that it is refused with."""
+
+BAD_BULKS: Final[Mapping[str, tuple[str, tuple[Any, ...], Mapping[str, Any], type[Exception]]]] = {
+    "chunk_size zero": ("enqueue_many", ([],), {"chunk_size": 0}, ValueError),
+    "chunk_size large": ("enqueue_many", ([],), {"chunk_size": 1001}, ValueError),
+    "chunk_size str": ("enqueue_many", ([],), {"chunk_size": "5"}, TypeError),
+    "one request": ("enqueue_many", (JobRequest("work"),), {}, TypeError),
+    "no requests": ("enqueue_many", (["work"],), {}, EnqueueManyError),
+    "one id": ("get_jobs_metadata", ("conformance:k",), {}, TypeError),
+    "id empty": ("get_jobs_metadata", (["conformance:k", ""],), {}, ValueError),
+    "id int": ("get_jobs_metadata", ([5],), {}, TypeError),
+    "id and queue_name empty": ("get_jobs_metadata", ([], ""), {}, ValueError),
+    "status unknown": ("iter_jobs", (), {"status": "done"}, ValueError),
+    "status int": ("iter_jobs", (), {"status": 5}, TypeError),
+}
+"""An operation on many jobs, its arguments, and the error that they are refused with."""
 
 BAD_TIMEOUTS: Final[Mapping[str, tuple[Any, type[Exception]]]] = {
     "str": ("5", TypeError),

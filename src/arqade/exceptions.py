@@ -164,12 +164,17 @@ class EnqueueUncertain(ArqadeError):
 
 
 class EnqueueManyError(ArqadeError):
-    """A bulk enqueue ended before its end.
+    """A bulk enqueue ended before its end: ``__cause__`` says why.
+
+    Every request that was taken from the iterable is in one of the lists, with the id that it
+    names or that was made for it, but for those whose ids were taken by other jobs. Requests that
+    were not taken yet are in none. With ``collect=False``, ``enqueued`` has only jobs of the chunks
+    that were on their way at the end; all chunks before these were answered without an error.
 
     Args:
         message: What happened.
-        enqueued: Ids of the jobs that are enqueued.
-        not_enqueued: Ids of the jobs that are not.
+        enqueued: Ids of the jobs that this call enqueued.
+        not_enqueued: Ids of the jobs that are not enqueued.
         uncertain: Ids of the jobs that were sent and not answered.
     """
 

@@ -34,6 +34,8 @@ __all__ = [
     "JobResult",
     "JobStatus",
     "OnConflict",
+    "QueueStats",
+    "WorkerHealth",
 ]
 
 OnConflict: TypeAlias = Literal["raise", "return_existing", "ignore_result", "replace"]
@@ -273,6 +275,89 @@ class JobRequest(Generic[R]):
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types, as `JobMetadata.to_dict` does."""
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build one from what `to_dict` gave.
+
+        Raises:
+            ValueError: The mapping lacks a field, or a field has a wrong type.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.from_dict(data, cls)
+
+
+@attrs.define
+class QueueStats:
+    """How many jobs are in a queue."""
+
+    queue_name: str
+    """The queue."""
+
+    queued: int
+    """Jobs that are due and wait for a worker."""
+
+    deferred: int
+    """Jobs that are to be run later."""
+
+    in_progress: int
+    """Jobs that workers run."""
+
+    oldest_score: int | None
+    """When the first of them all is due, in milliseconds since the epoch; None if there is none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types; see `from_dict`."""
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build one from what `to_dict` gave.
+
+        Raises:
+            ValueError: The mapping lacks a field, or a field has a wrong type.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.from_dict(data, cls)
+
+
+@attrs.define
+class WorkerHealth:
+    """What a worker says of itself, when it last did."""
+
+    queue_name: str
+    """The worker's queue."""
+
+    recorded: str
+    """When it said so, such as ``Nov-22 19:53:23``: in the worker's local time, without a year."""
+
+    jobs_complete: int
+    """Jobs that it ran and that returned."""
+
+    jobs_failed: int
+    """Jobs that it ran and that raised."""
+
+    jobs_retried: int
+    """How often it put a job back to be tried again."""
+
+    jobs_ongoing: int
+    """Jobs that it was running."""
+
+    queued: int
+    """Jobs in its queue: due, deferred or running."""
+
+    expires_in: float | None
+    """Seconds after which this is gone unless the worker renews it; None if it stays."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types; see `from_dict`."""
         from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
 
         return _structure.to_dict(self)

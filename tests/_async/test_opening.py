@@ -212,7 +212,17 @@ async def test_user_who_may_only_enqueue(redis_url, raw):
         settings = RedisSettings.from_url(redis_url, username="writer", password="pw")
         async with await RedisArqQueue.initialize(settings) as queue:
             job = await queue.enqueue("work", _job_id="k", _token="t")
-            assert (await queue.enqueue("work", _job_id="k", _token="t")).id == job.id
+            raw.delete("arq:job:k")
+            left = raw.pttl("arqade:once:t")
+            again = await queue.enqueue("work", _job_id="other", _token="t")
+            assert (again.id, again.score, again.enqueue_time) == ("k", job.score, job.enqueue_time)
+            assert 0 < raw.pttl("arqade:once:t") <= left
+            again = await queue.enqueue("work", _job_id="other", _token="t")
+            assert (again.id, again.score) == ("k", job.score)
+            raw.set("arq:job:k", b"")
+            jobs = await queue.enqueue_many([JobRequest("work"), JobRequest("work", job_id="k")])
+            assert jobs[0].status is JobStatus.queued
+            assert jobs[1] is None
             assert (await queue.enqueue("work", _job_id="expired")).id == "expired"
             with pytest.raises(JobNotQueued) as caught:
                 await queue.enqueue("work", _job_id="there")

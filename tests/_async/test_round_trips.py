@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from arqade import RedisArqQueue
+from arqade import JobRequest, RedisArqQueue
 from tests.harness.states import put_complete, put_in_progress, put_queued
 
 # A call of each operation on a job that waits ("w"), runs ("r") or is finished ("f").
@@ -27,6 +27,11 @@ CALLS = [
     ("abort_job", ("w",), {}),
     ("delete_result", ("f",), {}),
     ("ping", (), {}),
+    ("enqueue_many", ([JobRequest("work", (n,)) for n in range(100)],), {}),
+    ("get_jobs_metadata", (["w", "r", "f", *map(str, range(97))],), {}),
+    ("get_queue_stats", (), {}),
+    ("get_worker_health", (), {}),
+    ("purge", (), {}),
 ]
 
 
@@ -39,12 +44,32 @@ async def test_one_round_trip(proxy, raw, operation, args, options):
         # The server learns the scripts, once in its life.
         await queue.cancel_job((await queue.enqueue("work")).id)
         await queue.get_job_status("w")
+        for look in ("get_queue_stats", "get_worker_health", "purge"):
+            await getattr(queue, look)()
         put_queued(raw, "w")
         put_in_progress(raw, "r")
         put_complete(raw, "f")
         before = proxy.round_trips
         await getattr(queue, operation)(*args, **options)
         assert proxy.round_trips - before == 1
+        assert proxy.connections == 1
+
+
+async def test_round_trips_of_listings(proxy, raw):
+    """A page of a hundred jobs takes two round trips: one for ids, one for all that is wanted."""
+    async with await RedisArqQueue.from_url(proxy.url) as queue:
+        await queue.enqueue_many([JobRequest("work") for _ in range(100)])
+        await queue.get_job_status("w")
+        before = proxy.round_trips
+        found = [job async for job in queue.iter_jobs(status="queued") if job]
+        assert (len(found), proxy.round_trips - before) == (100, 2)
+        raw.zadd("arq:queue", {f"d{n}": n + 1 for n in range(1100)})
+        before = proxy.round_trips
+        assert (await queue.get_queue_stats()).queued == 1200
+        assert proxy.round_trips - before <= 3
+        before = proxy.round_trips
+        assert await queue.purge() == 1200
+        assert proxy.round_trips - before <= 4
         assert proxy.connections == 1
 
 

@@ -213,7 +213,17 @@ def test_user_who_may_only_enqueue(redis_url, raw):
         settings = RedisSettings.from_url(redis_url, username="writer", password="pw")
         with SyncRedisArqQueue.initialize(settings) as queue:
             job = queue.enqueue("work", _job_id="k", _token="t")
-            assert queue.enqueue("work", _job_id="k", _token="t").id == job.id
+            raw.delete("arq:job:k")
+            left = raw.pttl("arqade:once:t")
+            again = queue.enqueue("work", _job_id="other", _token="t")
+            assert (again.id, again.score, again.enqueue_time) == ("k", job.score, job.enqueue_time)
+            assert 0 < raw.pttl("arqade:once:t") <= left
+            again = queue.enqueue("work", _job_id="other", _token="t")
+            assert (again.id, again.score) == ("k", job.score)
+            raw.set("arq:job:k", b"")
+            jobs = queue.enqueue_many([JobRequest("work"), JobRequest("work", job_id="k")])
+            assert jobs[0].status is JobStatus.queued
+            assert jobs[1] is None
             assert queue.enqueue("work", _job_id="expired").id == "expired"
             with pytest.raises(JobNotQueued) as caught:
                 queue.enqueue("work", _job_id="there")

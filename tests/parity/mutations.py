@@ -27,8 +27,9 @@ MUTATIONS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {}
 """What is wrong with the mock, and how to make it so."""
 
 ENQUEUE = MemoryStore._enqueue
+PUT = MemoryStore._put
 CANCEL = MemoryStore._cancel
-VIEW = MemoryStore._view
+VIEW = MemoryStore._view_one
 GET = MemoryStore.get
 SET = MemoryStore.set
 FINISH = MemoryStore.finish
@@ -52,39 +53,40 @@ def _is_running(store: MemoryStore, job_id: str) -> bool:
 
 @mutation("duplicates are accepted")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def enqueue(store: Any, job_id: str, queue: str, data: bytes, policy: str, *rest: Any) -> Any:
-        return ENQUEUE(store, job_id, queue, data, "replace", *rest)
+    def put(store: Any, *args: Any) -> Any:
+        *args, options = args
+        return PUT(store, *args, " ".join(["replace", *options.split()[1:]]))
 
-    patch.setattr(MemoryStore, "_enqueue", enqueue)
+    patch.setattr(MemoryStore, "_put", put)
 
 
 @mutation("return_existing raises")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def enqueue(store: Any, job_id: str, queue: str, data: bytes, policy: str, *rest: Any) -> Any:
-        policy = policy.replace("return_existing", "raise")
-        return ENQUEUE(store, job_id, queue, data, policy, *rest)
+    def put(store: Any, *args: Any) -> Any:
+        *args, options = args
+        return PUT(store, *args, options.replace("return_existing", "raise"))
 
-    patch.setattr(MemoryStore, "_enqueue", enqueue)
+    patch.setattr(MemoryStore, "_put", put)
 
 
 @mutation("a running job is replaced")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def enqueue(store: Any, job_id: str, queue: str, data: bytes, policy: str, *rest: Any) -> Any:
-        if policy == "replace":
+    def put(store: Any, now: int, job_id: str, *rest: Any) -> Any:
+        if rest[-1].startswith("replace"):
             store.delete(keys.in_progress(job_id))
-        return ENQUEUE(store, job_id, queue, data, policy, *rest)
+        return PUT(store, now, job_id, *rest)
 
-    patch.setattr(MemoryStore, "_enqueue", enqueue)
+    patch.setattr(MemoryStore, "_put", put)
 
 
 @mutation("deferral is ignored")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def enqueue(store: Any, *args: Any) -> Any:
-        *args, numbers, marker = args
-        sent, _, *rest, _ = numbers.split()
-        return ENQUEUE(store, *args, " ".join([sent, sent, *rest, "0"]), marker)
+    def put(store: Any, now: int, *args: Any) -> Any:
+        *args, options = args
+        policy, _, life, _, fresh = options.split()
+        return PUT(store, now, *args, f"{policy} {now} {life} 0 {fresh}")
 
-    patch.setattr(MemoryStore, "_enqueue", enqueue)
+    patch.setattr(MemoryStore, "_put", put)
 
 
 @mutation("the token is ignored")
@@ -98,26 +100,26 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutation("a result outlives the job that replaces it")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def enqueue(store: Any, job_id: str, *rest: Any) -> Any:
+    def put(store: Any, now: int, job_id: str, *rest: Any) -> Any:
         kept = store._values.get(keys.result(job_id))
-        answer = ENQUEUE(store, job_id, *rest)
+        answer = PUT(store, now, job_id, *rest)
         if kept is not None:
             store._values[keys.result(job_id)] = kept
         return answer
 
-    patch.setattr(MemoryStore, "_enqueue", enqueue)
+    patch.setattr(MemoryStore, "_put", put)
 
 
 @mutation("a replacing job counts on from the old one's tries")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def enqueue(store: Any, job_id: str, *rest: Any) -> Any:
+    def put(store: Any, now: int, job_id: str, *rest: Any) -> Any:
         kept = store._values.get(keys.retry(job_id))
-        answer = ENQUEUE(store, job_id, *rest)
+        answer = PUT(store, now, job_id, *rest)
         if kept is not None:
             store._values[keys.retry(job_id)] = kept
         return answer
 
-    patch.setattr(MemoryStore, "_enqueue", enqueue)
+    patch.setattr(MemoryStore, "_put", put)
 
 
 @mutation("arguments go round the codec")
@@ -204,7 +206,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         held = [name for name in store.queues() if store.score(name, job_id) is not None]
         return VIEW(store, job_id, *(held or [queue])[:1], wanted)
 
-    patch.setattr(MemoryStore, "_view", view)
+    patch.setattr(MemoryStore, "_view_one", view)
 
 
 @mutation("an expired job that is still queued has the status not_found")

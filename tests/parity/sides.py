@@ -16,12 +16,16 @@ import attrs
 import redis
 
 from arqade import (
+    JobDeserializationError,
     JobMetadata,
+    JobRequest,
     JobResult,
     MockArqQueue,
+    QueueStats,
     RedisArqQueue,
     SyncMockArqQueue,
     SyncRedisArqQueue,
+    WorkerHealth,
 )
 from arqade._protocol import keys
 from tests.parity.values import Moment, build, normal, spoil
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
     from arqade.codecs import Codec
 
-__all__ = ["AsyncMockSide", "AsyncRedisSide", "MockSide", "RedisSide", "Side", "Until"]
+__all__ = ["AsyncMockSide", "AsyncRedisSide", "MockSide", "RedisSide", "Request", "Side", "Until"]
 
 DEFAULT_QUEUE = "arq:queue"
 
@@ -76,6 +80,35 @@ class Until:
 
     seconds: float
     naive: bool = False
+
+
+def listed(found: list[Any], error: Exception | None = None) -> tuple[Any, ...]:
+    """Make what an iterator gave comparable: neither jobs nor the ids in an error have an order."""
+    named = str(error).rpartition("ids=")[2].split(", ") if error else []
+    return sorted(found, key=lambda job: job.id), sorted(named)
+
+
+async def call_async(queue: Any, operation: str, args: Any, kwargs: Any) -> Any:
+    """Call an operation of an async queue, as `Side._call` does with a sync one."""
+    answer = getattr(queue, operation)(*args, **kwargs)
+    if not operation.startswith("iter_"):
+        return await answer
+    found = []
+    try:
+        async for job in answer:
+            found.append(job)  # noqa: PERF401 - what came before an error counts
+    except JobDeserializationError as error:
+        return listed(found, error)
+    return listed(found)
+
+
+@attrs.frozen
+class Request:
+    """Stands for a `JobRequest`, to be made anew for each side."""
+
+    task: str
+    args: Any
+    options: dict[str, Any]
 
 
 class Side:
@@ -126,24 +159,37 @@ class Side:
         # An answer belongs to the caller, and so do the arguments.
         for value in (args, kwargs):
             spoil(value)
-        if isinstance(answer, JobMetadata):
-            spoil(answer.args)
-            spoil(answer.kwargs)
-            spoil(getattr(answer, "result", None))
+        for job in answer if isinstance(answer, list) else [answer]:
+            if isinstance(job, JobMetadata):
+                spoil(job.args)
+                spoil(job.kwargs)
+                spoil(getattr(job, "result", None))
         return said
 
     def _call(self, operation: str, args: Any, kwargs: Any) -> Any:
-        return getattr(self.queue, operation)(*args, **kwargs)
+        answer = getattr(self.queue, operation)(*args, **kwargs)
+        if not operation.startswith("iter_"):
+            return answer
+        found = []
+        try:
+            found.extend(answer)
+        except JobDeserializationError as error:
+            return listed(found, error)
+        return listed(found)
 
     def _arguments(self, value: Any) -> Any:
         match value:
             case Until(seconds, naive):
                 moment = datetime.fromtimestamp(self.now() / 1000 + seconds, UTC)
                 return moment.astimezone().replace(tzinfo=None) if naive else moment
+            case Request(task, args, options):
+                return JobRequest(task, build(args), **self._arguments(options))
             case dict():
                 return {key: self._arguments(part) for key, part in value.items()}
             case tuple():
                 return tuple(self._arguments(part) for part in value)
+            case list() if any(isinstance(part, Request) for part in value):
+                return [self._arguments(part) for part in value]
         return build(value)
 
     def now(self) -> float:
@@ -165,7 +211,7 @@ class Side:
             }
         return {"returned": self._value(answer)}
 
-    def _value(self, answer: Any) -> Any:
+    def _value(self, answer: Any) -> Any:  # noqa: C901 - one case for each kind of answer
         match answer:
             case JobMetadata():
                 fields: dict[str, Any] = {"type": type(answer).__name__}
@@ -182,6 +228,12 @@ class Side:
                     assert answer.enqueue_time <= answer.start_time + timedelta(seconds=2)
                     assert answer.start_time <= answer.finish_time
                 return fields
+            case QueueStats():
+                score = answer.oldest_score
+                oldest = None if score is None else Moment(score - self.offset_ms)
+                return attrs.evolve(answer, oldest_score=oldest)
+            case WorkerHealth():
+                return attrs.evolve(answer, expires_in=Moment((answer.expires_in or 0) * 1000))
             case list():
                 return [self._value(part) for part in answer]
             case tuple():
@@ -251,7 +303,7 @@ class Side:
                 token = key.removeprefix(keys.once(""))
                 if token not in self.tokens:
                     continue
-                score, sent, job_id = value.split(b" ", 2)
+                score, sent, job_id = value.split(b" ", 2)  # of the one job of the call
                 offset = self.tokens[token]
                 shown = (Moment(int(score) - offset), Moment(int(sent) - offset), job_id)
             elif key.startswith((keys.job(""), keys.result(""))):
@@ -335,7 +387,7 @@ class AsyncRedisSide(RedisSide):
         return self.runner.run(RedisArqQueue.from_url(url, **options))
 
     def _call(self, operation: str, args: Any, kwargs: Any) -> Any:
-        return self.runner.run(getattr(self.queue, operation)(*args, **kwargs))
+        return self.runner.run(call_async(self.queue, operation, args, kwargs))
 
     def close(self) -> None:
         self.runner.run(self.queue.aclose())
@@ -416,7 +468,7 @@ class AsyncMockSide(MockSide):
         super().__init__(queue_class, **kw)
 
     def _call(self, operation: str, args: Any, kwargs: Any) -> Any:
-        return self.runner.run(getattr(self.queue, operation)(*args, **kwargs))
+        return self.runner.run(call_async(self.queue, operation, args, kwargs))
 
     def close(self) -> None:
         self.runner.run(self.queue.aclose())

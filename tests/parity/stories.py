@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from arqade._protocol import keys
-from tests.parity.sides import DEFAULT_QUEUE, Side, Until
+from tests.parity.sides import DEFAULT_QUEUE, Request, Side, Until
 from tests.parity.values import UNSENDABLE, VALUES, Named, differences
 
 if TYPE_CHECKING:
@@ -129,6 +129,14 @@ WRONG_TIMEOUTS = st.sampled_from(["1", True, math.nan, timedelta(0)])
 TOKENS = st.sampled_from(["token-1", "token-2", "ключ"])
 MAX_BYTES = 100_000
 """The largest payload that the queues take."""
+
+UNSENDABLE_JOBS = [
+    *(Request("echo", [Named(name)], {"job_id": "spoilt"}) for name in UNSENDABLE),
+    Request("echo", [b"x" * 120_000], {"job_id": "spoilt"}),
+    "no request",
+    None,
+]
+HEALTH = b"Nov-22 19:53:23 j_complete=7 j_failed=1 j_retried=2 j_ongoing=3 queued=4"
 
 READS = ("get_job_status", "get_job_metadata", "get_job_result")
 
@@ -303,6 +311,76 @@ class Story(RuleBasedStateMachine):
             return said, len(job_id), side.call("cancel_job", job_id, queue)
 
         self.step("enqueue without id", act)
+
+    # --- many jobs ---
+
+    @rule(
+        data=st.data(),
+        jobs=st.lists(st.tuples(IDS, QUEUES, ARGS, OPTIONS), max_size=5),
+        spoilt=st.sampled_from([None] * 4 + UNSENDABLE_JOBS),
+        chunk_size=st.sampled_from([1, 2, 100]),
+        collect=st.sampled_from([True, True, False]),
+    )
+    def enqueue_many(
+        self, data: st.DataObject, jobs: Any, spoilt: Any, chunk_size: int, collect: bool
+    ) -> None:
+        requests: list[Any] = []
+        for job_id, queue, args, options in jobs:
+            self.touch(job_id)
+            name = data.draw(st.sampled_from(self.functions), "function")
+            given = {key.removeprefix("_"): value for key, value in options.items()}
+            given |= {"job_id": job_id, "queue_name": queue}
+            requests.append(Request(name, args, given))
+        if spoilt is not None:
+            requests.insert(data.draw(st.integers(0, len(requests)), "place"), spoilt)
+        self.call("enqueue_many", requests, chunk_size=chunk_size, collect=collect)
+        self.let_a_moment_pass()
+        self.look_around()
+
+    @rule(ids=st.lists(IDS, max_size=5), queue=QUEUES)
+    def get_many(self, ids: list[str], queue: str | None) -> None:
+        self.call("get_jobs_metadata", ids, queue)
+
+    @rule(
+        ids=st.lists(IDS, max_size=2),
+        wrong=WRONG_NAMES,
+        queue=st.one_of(QUEUES, WRONG_QUEUES),
+        chunk_size=st.sampled_from([0, 1001, "5", True, None]),
+    )
+    def ask_wrongly_for_many(self, ids: list[str], wrong: Any, queue: Any, chunk_size: Any) -> None:
+        self.call("get_jobs_metadata", [*ids, wrong], queue)
+        self.call("enqueue_many", [], chunk_size=chunk_size)
+        for operation in ("iter_jobs", "iter_results", "get_queue_stats", "purge"):
+            self.call(operation, wrong)
+        self.call("iter_jobs", status=wrong)
+
+    @rule(
+        queue=QUEUES,
+        status=st.sampled_from(
+            [None, "queued", "deferred", "in_progress", "complete", "not_found"]
+        ),
+    )
+    def look_through(self, queue: str | None, status: str | None) -> None:
+        self.call("iter_jobs", queue, status=status)
+        self.call("iter_results", queue)
+        self.call("get_queue_stats", queue)
+
+    @rule(queue=QUEUES)
+    def purge(self, queue: str | None) -> None:
+        self.call("purge", queue)
+        self.look_around()
+
+    @rule(queue=QUEUES)
+    def a_worker_tells_of_itself(self, queue: str | None) -> None:
+        key = keys.health_check(queue or DEFAULT_QUEUE)
+
+        def act(side: Side) -> Any:
+            side.put(key, HEALTH, 61)
+            said = side.call("get_worker_health", queue)
+            side.remove(key)
+            return said, side.call("get_worker_health", queue)
+
+        self.step("get_worker_health", act)
 
     # --- other operations ---
 

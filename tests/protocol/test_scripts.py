@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 from pathlib import Path
+from typing import get_args
 
 import attrs
 import pytest
@@ -11,18 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arqade
-from arqade._protocol import keys, scripts
+from arqade._protocol import inspection, keys, scripts
 from arqade._protocol.payloads import JobTimes
-from arqade._protocol.scripts import Command, EnqueueAnswer, JobView, Script
+from arqade._protocol.scripts import Command, EnqueueAnswer, EnqueueReply, JobView, Script
 from arqade._validation import check_job_id, check_queue_name
 from arqade.exceptions import QueueServerError
-from arqade.models import JobStatus
+from arqade.models import JobStatus, WorkerHealth
 
 NOW = 1_700_000_000_123
 LUA = Path(scripts.__file__).parent / "lua"
 NAMES = sorted(path.stem for path in LUA.glob("*.lua"))
-NUMBERS = re.compile(r"^(\d+) (\d+) (\d+) (\d+) (\d+) ([01])$")
-"""What `enqueue.lua` matches its last argument with."""
+NUMBERS, OPTIONS = (
+    re.compile(pattern.replace("%d", r"\d").replace("%l", "a-z"))
+    for pattern in re.findall(
+        r"\((?:ARGV\[1\]|options), '(.*)'\)", (LUA / "enqueue.lua").read_text()
+    )
+)
+"""What `enqueue.lua` matches numbers and options with."""
 
 
 def enqueue(**changes):
@@ -42,7 +48,12 @@ COMMANDS = {
     "enqueue": enqueue(),
     "cancel": scripts.cancel("j", "mail"),
     "view": scripts.view("j", "mail", "metadata"),
+    "health": inspection.worker_health("mail"),
+    "purge": inspection.purge("mail", 0, 500),
+    "stats": inspection.counts("mail", 0, 1000),
 }
+WORDS_FOR_EACH_JOB = {"enqueue": 4, "view": 1}
+"""Arguments that a script takes for each of some jobs, after the others."""
 
 
 class TestScripts:
@@ -76,8 +87,8 @@ class TestScripts:
         text = (LUA / f"{name}.lua").read_text()
         count = COMMANDS[name].words[2]
         assert max(map(int, re.findall(r"KEYS\[(\d+)\]", text)), default=0) == count
-        expected = len(COMMANDS[name].words) - 3 - count
-        assert max(map(int, re.findall(r"ARGV\[(\d+)\]", text))) == expected
+        expected = len(COMMANDS[name].words) - 3 - count - WORDS_FOR_EACH_JOB.get(name, 0)
+        assert max(map(int, re.findall(r"ARGV\[(\d+)\]", text)), default=0) == expected
 
     @pytest.mark.parametrize("name", NAMES)
     def test_keys_of_a_script(self, name):
@@ -102,92 +113,117 @@ class TestEnqueue:
             Script.load("enqueue").digest,
             1,
             "arqade:once:t0ken",
+            f"{NOW} {NOW + 11_000} 71000",
             "j",
             "mail",
             b"payload",
-            "raise",
-            f"{NOW} {NOW + 5} 86400005 {NOW + 11_000} 71000 1",
+            f"raise {NOW + 5} 86400005 1 0",
         )
         assert len(words) <= 10
+
+    def test_words_of_many(self):
+        """A call for many jobs has the words of a call for one, but for the jobs' own."""
+        words = enqueue().words
+        many = scripts.enqueue_many(
+            [*words[5:], *words[5:]], now=NOW, token="t0ken", fence=NOW + 11_000
+        )
+        assert many.words == (*words, *words[5:])
+        assert many.repeatable
 
     def test_repeatable(self):
         """An enqueue may be sent again: its marker tells."""
         assert enqueue().repeatable
 
     @pytest.mark.parametrize("deferred", [True, False])
-    def test_numbers(self, deferred):
-        """The numbers read as the script reads them; the marker outlives the fence."""
-        words = enqueue(times=JobTimes(NOW, NOW, 1, deferred=deferred), fence=NOW + 500).words
-        numbers = [int(number) for number in NUMBERS.match(words[-1]).groups()]
-        assert numbers == [NOW, NOW, 1, NOW + 500, 500 + scripts.MARKER_EXTRA_MS, deferred]
-
+    @pytest.mark.parametrize("fresh", [True, False])
     @pytest.mark.parametrize("policy", ["raise", "return_existing", "ignore_result", "replace"])
-    def test_policy(self, policy):
-        """The policy is sent, and is one that the script knows."""
-        assert enqueue(on_conflict=policy).words[7] == policy
+    def test_numbers(self, deferred, fresh, policy):
+        """Numbers and options read as the script reads them; the marker outlives the fence."""
+        words = enqueue(
+            times=JobTimes(NOW, NOW, 1, deferred=deferred),
+            fence=NOW + 500,
+            on_conflict=policy,
+            fresh=fresh,
+        ).words
+        numbers = [int(number) for number in NUMBERS.match(words[4]).groups()]
+        assert numbers == [NOW, NOW + 500, 500 + scripts.MARKER_EXTRA_MS]
+        options = OPTIONS.match(words[-1]).groups()
+        assert options == (policy, str(NOW), "1", str(int(deferred)), str(int(fresh)))
         assert policy == "raise" or f"'{policy}'" in (LUA / "enqueue.lua").read_text()
+
+    @pytest.mark.parametrize(
+        ("answer", "expected"),
+        [
+            (9, EnqueueAnswer("created", 7, score=9)),
+            (
+                [b"repeated", b"9", b"5", b"\xc3\xa9"],
+                EnqueueAnswer("repeated", 7, score=9, enqueue_time=5, job_id="é"),
+            ),
+            ([b"repeated"], EnqueueAnswer("repeated", 7)),
+            *((form, EnqueueAnswer("late", 7)) for form in (b"late", [b"late"])),
+            *((form, EnqueueAnswer("clock", 7)) for form in (b"clock", [b"clock"])),
+            *(
+                ([b"exists", reason.encode()], EnqueueAnswer("exists", 7, reason=reason))
+                for reason in ("queued", "deferred", "in_progress", "complete")
+            ),
+            (
+                [b"exists", b"9", 0, None, b"job"],
+                EnqueueAnswer("exists", 7, view=JobView(7, 9, False, None, b"job")),
+            ),
+            (
+                [b"exists", None, 1, b"result", None],
+                EnqueueAnswer("exists", 7, view=JobView(7, None, True, b"result", None)),
+            ),
+            ([b"error", b"OOM \xff"], EnqueueAnswer("error", 7, error="OOM \ufffd")),
+        ],
+        ids=str,
+    )
+    def test_reply(self, answer, expected):
+        """Each reply of the script becomes an answer."""
+        assert enqueue().read([7, answer]) == expected
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"nonsense",
+            b"created",
+            [b"created", b"9"],
+            [b"repeated", b"9"],
+            [b"repeated", b"9", b"5"],
+            [b"late", 1],
+            [b"clock", 1],
+            [b"error"],
+            [b"exists"],
+            [b"exists", b"9", 0, None],
+            b"",
+            [b"LATE"],
+        ],
+        ids=str,
+    )
+    def test_unknown_reply(self, answer):
+        """What the script never says is an error that quotes it."""
+        what = answer if isinstance(answer, bytes) else answer[0]
+        with pytest.raises(QueueServerError, match=re.escape(repr(what))):
+            enqueue().read([7, answer])
 
     @pytest.mark.parametrize(
         ("reply", "expected"),
         [
-            ([b"created", 7, b"9"], EnqueueAnswer("created", 7, score=9)),
-            (
-                [b"repeated", 7, b"9", b"5", b"\xc3\xa9"],
-                EnqueueAnswer("repeated", 7, score=9, enqueue_time=5, job_id="é"),
-            ),
-            ([b"repeated", 7], EnqueueAnswer("repeated", 7)),
-            ([b"late", 7], EnqueueAnswer("late", 7)),
-            ([b"clock", 7], EnqueueAnswer("clock", 7)),
-            *(
-                ([b"exists", 7, reason.encode()], EnqueueAnswer("exists", 7, reason=reason))
-                for reason in ("queued", "deferred", "in_progress", "complete")
-            ),
-            (
-                [b"exists", 7, b"9", 0, None, b"job"],
-                EnqueueAnswer("exists", 7, view=JobView(7, 9, False, None, b"job")),
-            ),
-            (
-                [b"exists", 7, None, 1, b"result", None],
-                EnqueueAnswer("exists", 7, view=JobView(7, None, True, b"result", None)),
-            ),
+            ([7, 9, [b"exists", b"queued"]], EnqueueReply(7, [9, [b"exists", b"queued"]], False)),
+            ([7, [b"repeated", b"9", b"5", b"j"], [b"late"]], True),
+            ([7, b"late"], EnqueueReply(7, [b"late", b"late"], True)),
+            ([7, b"clock"], EnqueueReply(7, [b"clock", b"clock"], True)),
         ],
         ids=str,
     )
-    def test_reply(self, reply, expected):
-        """Each reply of the script becomes an answer."""
-        assert enqueue().read(reply) == expected
-
-    @pytest.mark.parametrize("what", ["repeated", "late", "clock"])
-    def test_answer_without_values(self, what):
-        """What a reply does not say is None in the answer."""
-        answer = enqueue().read([what.encode(), 7])
-        assert attrs.astuple(answer) == (what, 7, None, None, None, None, None)
-
-    @pytest.mark.parametrize(
-        "reply",
-        [
-            [b"nonsense", 7],
-            [b"created", 7],
-            [b"created", 7, b"9", b"9"],
-            [b"repeated", 7, b"9"],
-            [b"repeated", 7, b"9", b"5"],
-            [b"late", 7, 1],
-            [b"clock", 7, 1],
-            [b"", 7],
-            [b"CREATED", 7, b"9"],
-        ],
-        ids=str,
-    )
-    def test_unknown_reply(self, reply):
-        """What the script never says is an error that quotes it."""
-        with pytest.raises(QueueServerError, match=re.escape(repr(reply[0]))):
-            enqueue().read(reply)
-
-    @pytest.mark.parametrize("reply", [[b"exists", 7], [b"exists", 7, b"9", 0, None]], ids=str)
-    def test_half_a_view(self, reply):
-        """A view with parts missing is an error of the server."""
-        with pytest.raises(QueueServerError):
-            enqueue().read(reply)
+    def test_reply_for_many(self, reply, expected):
+        """A reply has an answer for each job; one that tells of times holds for all."""
+        command = scripts.enqueue_many([*enqueue().words[5:]] * 2, now=NOW, token="t", fence=NOW)
+        if expected is True:
+            expected = EnqueueReply(7, reply[1:], True)
+        assert command.read(reply) == expected
+        with pytest.raises(QueueServerError, match="for 1 jobs, not 2"):
+            command.read([7, 9])
 
     @settings(deadline=None, max_examples=2000)
     @given(
@@ -202,7 +238,7 @@ class TestEnqueue:
         except ValueError:
             return
         command = enqueue(job_id=job_id, queue_name=queue_name, token=token)
-        assert command.words[3:6] == (keys.once(token), job_id, queue_name)
+        assert (command.words[3], *command.words[5:7]) == (keys.once(token), job_id, queue_name)
         # The script makes these of the id; no queue can have the name of any of them.
         written = {keys.job(job_id), keys.result(job_id), keys.retry(job_id)}
         written |= {keys.in_progress(job_id), keys.once(token), queue_name}
@@ -212,12 +248,20 @@ class TestEnqueue:
 
 
 class TestView:
-    @pytest.mark.parametrize("wanted", ["status", "result", "metadata"])
+    @pytest.mark.parametrize("wanted", get_args(scripts.Wanted))
     def test_words(self, wanted):
         """A view names no keys, since a user may lack some, and says what is wanted."""
         command = scripts.view("j", "mail", wanted)
-        assert command.words == ("EVALSHA", Script.load("view").digest, 0, "j", "mail", wanted)
+        assert command.words == ("EVALSHA", Script.load("view").digest, 0, "mail", wanted, "j")
         assert command.repeatable
+        assert wanted == "result" or f"'{wanted}'" in (LUA / "view.lua").read_text()
+        assert scripts.views(["j", "k"], "mail", wanted).words == (*command.words, "k")
+
+    def test_replies_about_many(self):
+        """A reply about many jobs may end early."""
+        command = scripts.views(["a", "b", "c"], "mail", "metadata")
+        views = [JobView(7, 9, False, None, b"job"), JobView(7, None, True, b"r", None)]
+        assert command.read([7, b"9", 0, None, b"job", None, 1, b"r", None]) == views
 
     @pytest.mark.parametrize(
         ("reply", "expected"),
@@ -331,7 +375,33 @@ class TestOthers:
         assert scripts.time().repeatable
 
 
+class TestInspection:
+    def test_pages(self):
+        """Pages give ids as bytes, and where to go on."""
+        page = inspection.page_of_queue("mail", 5)
+        assert page.words == ("ZSCAN", "mail", 5, "COUNT", 100)
+        assert page.read([b"7", [b"a", b"1", b"b", b"2"]]) == inspection.Page(7, [b"a", b"b"])
+        page = inspection.page_of_results(0)
+        assert page.words[:4] == ("SCAN", 0, "MATCH", "arq:result:*")
+        assert page.read([b"0", [b"arq:result:a"]]) == inspection.Page(0, [b"a"])
+
+    def test_health(self):
+        """A worker's record is read, whatever its language; something else is an error."""
+        record = "нояб-22 19:53:23 j_complete=1 j_failed=2 j_retried=3 j_ongoing=4 queued=5"
+        read = inspection.worker_health("mail").read
+        assert read([record.encode(), 1500]) == WorkerHealth(
+            "mail", "нояб-22 19:53:23", 1, 2, 3, 4, 5, expires_in=1.5
+        )
+        assert read([record.encode(), -1]).expires_in is None
+        assert read([None, -2]) is None
+        for bad in (b"", b"\xff", b"x", record.encode() + b" more"):
+            with pytest.raises(QueueServerError, match="mail:health-check holds no record"):
+                read([bad, 1500])
+
+
 EVERY_COMMAND = COMMANDS | {
+    "page of a queue": inspection.page_of_queue("mail", 0),
+    "page of results": inspection.page_of_results(0),
     "delete_result": scripts.delete_result("j"),
     "ping": scripts.ping(),
     "time": scripts.time(),
@@ -342,8 +412,8 @@ EVERY_COMMAND = COMMANDS | {
 def test_what_is_in_doubt_after_a_lost_reply(name):
     """Commands that only read say so, and are those that leave nothing in doubt."""
     command = EVERY_COMMAND[name]
-    assert command.changes is (name in ("enqueue", "cancel", "delete_result"))
-    assert command.repeatable is (name not in ("cancel", "delete_result"))
+    assert command.changes is (name in ("enqueue", "cancel", "delete_result", "purge"))
+    assert command.repeatable is (name not in ("cancel", "delete_result", "purge"))
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND.values(), ids=EVERY_COMMAND.keys())
@@ -361,6 +431,7 @@ def test_words_are_plain(command):
         (keys.in_progress, "arq:in-progress:x"),
         (keys.retry, "arq:retry:x"),
         (keys.once, "arqade:once:x"),
+        (keys.health_check, "x:health-check"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

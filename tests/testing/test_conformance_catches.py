@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from arqade.testing import SyncQueueConformance
 from tests.testing import wrong_queues
 from tests.testing.wrong_queues import FOUND_BY
 
@@ -44,7 +43,7 @@ def names(reports):
 @pytest.mark.parametrize("wrong", FOUND_BY, ids=lambda wrong: wrong.__name__)
 def test_wrong_queue_fails(pytester, monkeypatch, wrong):
     """A queue that breaks a promise fails the test of this promise, and not all tests."""
-    monkeypatch.setattr(f"{SyncQueueConformance.__module__}.PATIENCE", 0.2)
+    monkeypatch.setattr("arqade._sync.conformance_bulk.PATIENCE", 0.2)
     pytester.makepyfile(SUITE.format(name=wrong.__name__))
     passed, skipped, failed = pytester.inline_run("--tb=no", "-q").listoutcomes()
     assert set(FOUND_BY[wrong]) <= names(failed)

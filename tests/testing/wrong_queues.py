@@ -136,6 +136,37 @@ class ClosesOnce(SyncMockArqQueue):
         super().close()
 
 
+class ForgetsTheOrder(SyncMockArqQueue):
+    def enqueue_many(self, requests, **kwargs):
+        return super().enqueue_many(requests, **kwargs)[::-1]
+
+    def get_jobs_metadata(self, job_ids, queue_name=None):
+        return super().get_jobs_metadata(sorted(job_ids), queue_name)
+
+
+class RaisesForTakenIds(SyncMockArqQueue):
+    def enqueue_many(self, requests, **kwargs):
+        return [self.enqueue(request) for request in requests]
+
+
+class GivesJobsTwice(SyncMockArqQueue):
+    def iter_jobs(self, queue_name=None, *, status=None):
+        jobs = list(super().iter_jobs(queue_name, status=status))
+        return iter(jobs * 2)
+
+
+class CountsAllAsQueued(SyncMockArqQueue):
+    def get_queue_stats(self, queue_name=None):
+        stats = super().get_queue_stats(queue_name)
+        stats.queued, stats.deferred = stats.queued + stats.deferred, 0
+        return stats
+
+
+class PurgesTheDefaultQueue(SyncMockArqQueue):
+    def purge(self, queue_name=None):
+        return super().purge()
+
+
 FOUND_BY = {
     AcceptsDuplicates: ["test_same_id"],
     AlwaysReplaces: ["test_return_existing"],
@@ -156,5 +187,10 @@ FOUND_BY = {
     AlwaysAborts: ["test_abort"],
     StaysOpen: ["test_closed", "test_context_manager"],
     ClosesOnce: ["test_closed"],
+    ForgetsTheOrder: ["test_many", "test_many_unknown"],
+    RaisesForTakenIds: ["test_many_with_taken_ids"],
+    GivesJobsTwice: ["test_many"],
+    CountsAllAsQueued: ["test_many"],
+    PurgesTheDefaultQueue: ["test_many"],
 }
 """The wrong queues, and tests that must fail for them."""

@@ -5,6 +5,7 @@ mypy and pyright report an ignore that is not needed, so each wrong call is know
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, assert_type
 
@@ -20,10 +21,12 @@ from arqade import (
     JobResult,
     JobStatus,
     PickleCodec,
+    QueueStats,
     RedisArqQueue,
     RedisSettings,
     SyncArqQueue,
     SyncRedisArqQueue,
+    WorkerHealth,
     build_arq_redis_settings,
 )
 
@@ -76,6 +79,27 @@ async def reading(queue: ArqQueue) -> None:
     await queue.wait_for_result("k", None, 5)  # type: ignore[call-arg]
 
 
+async def many(queue: ArqQueue, requests: list[JobRequest[int]]) -> None:
+    async def produce() -> AsyncIterator[JobRequest[Any]]:
+        yield JobRequest("add")
+
+    assert_type(await queue.enqueue_many(requests), list[JobMetadata[Any] | None])
+    await queue.enqueue_many(iter(requests), chunk_size=5, progress=print, collect=False)
+    await queue.enqueue_many(produce())
+    await queue.enqueue_many(["add"])  # type: ignore[list-item]
+    await queue.enqueue_many(requests, 5)  # type: ignore[call-arg]
+    assert_type(await queue.get_jobs_metadata(["k"]), list[JobMetadata[Any] | None])
+    async for job in queue.iter_jobs("mail", status="queued"):
+        assert_type(job, JobMetadata[Any])
+    async for result in queue.iter_results():
+        assert_type(result, JobResult[Any])
+    stats = await queue.get_queue_stats()
+    assert_type(stats, QueueStats)
+    assert_type(stats.oldest_score, int | None)
+    assert_type(await queue.get_worker_health("mail"), WorkerHealth | None)
+    assert_type(await queue.purge("mail"), int)
+
+
 def blocking(queue: SyncArqQueue, client: redis.Redis, wrong: redis.asyncio.Redis) -> None:
     assert_type(SyncRedisArqQueue.from_url("redis://localhost"), SyncRedisArqQueue)
     with SyncRedisArqQueue(client) as borrowed:
@@ -89,6 +113,13 @@ def blocking(queue: SyncArqQueue, client: redis.Redis, wrong: redis.asyncio.Redi
     assert_type(queue.wait_for_result("k", timeout=5), JobResult[Any])
     assert_type(queue.cancel_job("k"), CancelOutcome)
     queue.enqueue("add", _job_id=5)  # type: ignore[call-overload]
+    assert_type(queue.enqueue_many([JobRequest[str]("add")]), list[JobMetadata[Any] | None])
+    for job in queue.iter_jobs(status=JobStatus.deferred):
+        assert_type(job, JobMetadata[Any])
+    for result in queue.iter_results():
+        assert_type(result, JobResult[Any])
+    assert_type(queue.get_queue_stats(), QueueStats)
+    assert_type(queue.purge(), int)
     assert_type(queue.close(), None)
 
 

@@ -7,19 +7,23 @@ a caller can see is made here, for both.
 from __future__ import annotations
 
 import math
+import os
 import time
-import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from arqade._async.bulk import MAX_CHUNK_SIZE, NOT_QUEUED, BulkEnqueue, fence
+from arqade._async.listing import Listing
+from arqade._async.many import CHUNK_SIZE
 from arqade._async.queue import ArqQueue
 from arqade._compat import override
 from arqade._concurrency import async_sleep
-from arqade._protocol import answers, payloads, scripts
+from arqade._protocol import answers, inspection, payloads, scripts
 from arqade._protocol.answers import Asked
+from arqade._protocol.chunks import ChunkMaker
 from arqade._protocol.errors import Unanswered
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._protocol.polling import poll_pauses
-from arqade._protocol.requests import check_timeout, make_request
+from arqade._protocol.requests import check_status, check_timeout, make_request
 from arqade._validation import (
     MAX_TIME_MS,
     check_integer,
@@ -32,13 +36,22 @@ from arqade.exceptions import EnqueueUncertain, QueueConnectionError
 from arqade.models import CancelOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
     from datetime import datetime
 
     from arqade._protocol.requests import Task
     from arqade._protocol.scripts import Command, JobView, Wanted
     from arqade._validation import Duration
     from arqade.codecs import Codec
-    from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus, OnConflict
+    from arqade.models import (
+        JobMetadata,
+        JobRequest,
+        JobResult,
+        JobStatus,
+        OnConflict,
+        QueueStats,
+        WorkerHealth,
+    )
 
 __all__ = ["MAX_PAYLOAD_BYTES", "PICKLE", "CommandQueue", "Sender"]
 
@@ -46,9 +59,6 @@ T = TypeVar("T")
 
 PICKLE = PickleCodec()
 """The default codec: what an unmodified worker speaks."""
-
-NOT_QUEUED = "the job was not queued"
-"""What an error of ``enqueue`` means, for its message."""
 
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 """The largest job by default."""
@@ -58,9 +68,6 @@ MAX_REDIS_STRING = 512 * 1024 * 1024
 
 SHORTEST_LOOK = 1.0
 """Seconds that the server has at least to answer the last look for a result."""
-
-FENCE_EXTRA_MS = 1000
-"""How long after a call's budget its request may still create the job: the clock is an estimate."""
 
 
 class Clock(Protocol):
@@ -72,6 +79,22 @@ class Clock(Protocol):
 
     def learn(self, server_time: int, /) -> None:
         """Take the server's time, in milliseconds, from a reply that has just come."""
+        ...
+
+
+class Pipe(Protocol):
+    """Takes commands and gives their replies in order."""
+
+    async def send(self, command: Command[Any], /) -> None:
+        """Send a command."""
+        ...
+
+    async def receive(self) -> Any:
+        """Give the answer to the oldest command that has none yet, or raise as `Sender.run`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Forget the answers that are still to come."""
         ...
 
 
@@ -88,6 +111,10 @@ class Sender(Protocol):
 
     async def run(self, command: Command[T], *, effect: str = ..., budget: float | None = ...) -> T:
         """Send a command and read its reply."""
+        ...
+
+    def pipe(self, *, effect: str = ...) -> Pipe:
+        """Give a way to send commands without waiting for the replies to earlier ones."""
         ...
 
     async def aclose(self) -> None:
@@ -153,8 +180,8 @@ class CommandQueue(ArqQueue):
             job_try=_job_try,
             on_conflict=_on_conflict,
         )
-        token = uuid.uuid4().hex if _token is None else check_name("_token", _token)
-        asked = self._asked(request.job_id or uuid.uuid4().hex, request.queue_name)
+        token = os.urandom(16).hex() if _token is None else check_name("_token", _token)
+        asked = self._asked(request.job_id or os.urandom(16).hex(), request.queue_name)
         end = time.monotonic() + self._sender.retry_budget
         while True:
             budget = end - time.monotonic()
@@ -167,7 +194,8 @@ class CommandQueue(ArqQueue):
                 times=times,
                 on_conflict=request.on_conflict,
                 token=token,
-                fence=now + int(budget * 1000) + FENCE_EXTRA_MS,
+                fence=fence(now, budget),
+                fresh=request.job_id is None,
             )
             try:
                 answer = await self._sender.run(command, effect=NOT_QUEUED, budget=budget)
@@ -192,6 +220,22 @@ class CommandQueue(ArqQueue):
         )
 
     @override
+    async def enqueue_many(
+        self,
+        requests: Iterable[JobRequest[Any]] | AsyncIterable[JobRequest[Any]],
+        *,
+        chunk_size: int = CHUNK_SIZE,
+        progress: Callable[[int], object] | None = None,
+        collect: bool = True,
+    ) -> list[JobMetadata[Any] | None]:
+        size = check_integer("chunk_size", chunk_size, least=1, most=MAX_CHUNK_SIZE)
+        maker = ChunkMaker(
+            self._codec, self.default_queue_name, self._expires_extra_ms, self._max_payload_bytes
+        )
+        work = BulkEnqueue(self._sender, maker, chunk_size=size, progress=progress, collect=collect)
+        return await work.run(requests)
+
+    @override
     async def get_job_status(self, job_id: str, queue_name: str | None = None) -> JobStatus:
         return (await self._view(self._asked(job_id, queue_name), "status")).status
 
@@ -201,6 +245,38 @@ class CommandQueue(ArqQueue):
     ) -> JobMetadata[Any]:
         asked = self._asked(job_id, queue_name)
         return answers.metadata(asked, await self._view(asked, "metadata"))
+
+    @override
+    async def get_jobs_metadata(
+        self, job_ids: Iterable[str], queue_name: str | None = None
+    ) -> list[JobMetadata[Any] | None]:
+        if isinstance(job_ids, str):
+            raise TypeError("job_ids must be an iterable of str, not a str")
+        names = [check_job_id(job_id) for job_id in job_ids]
+        return await self._listing(queue_name).by_ids(names, explicit=queue_name is not None)
+
+    @override
+    def iter_jobs(
+        self, queue_name: str | None = None, *, status: JobStatus | str | None = None
+    ) -> AsyncIterator[JobMetadata[Any]]:
+        return self._listing(queue_name).jobs(check_status(status))
+
+    @override
+    def iter_results(self, queue_name: str | None = None) -> AsyncIterator[JobResult[Any]]:
+        return self._listing(queue_name).results()
+
+    @override
+    async def get_queue_stats(self, queue_name: str | None = None) -> QueueStats:
+        return await self._listing(queue_name).stats()
+
+    @override
+    async def get_worker_health(self, queue_name: str | None = None) -> WorkerHealth | None:
+        command = inspection.worker_health(self._queue_name(queue_name))
+        return await self._sender.run(command)
+
+    @override
+    async def purge(self, queue_name: str | None = None) -> int:
+        return await self._listing(queue_name).purge()
 
     @override
     async def get_job_result(self, job_id: str, queue_name: str | None = None) -> JobResult[Any]:
@@ -261,10 +337,16 @@ class CommandQueue(ArqQueue):
     def _asked(self, job_id: str, queue_name: str | None) -> Asked:
         return Asked(
             check_job_id(job_id),
-            self.default_queue_name if queue_name is None else check_queue_name(queue_name),
+            self._queue_name(queue_name),
             explicit=queue_name is not None,
             codec=self._codec,
         )
+
+    def _queue_name(self, queue_name: str | None) -> str:
+        return self.default_queue_name if queue_name is None else check_queue_name(queue_name)
+
+    def _listing(self, queue_name: str | None) -> Listing:
+        return Listing(self._sender, self._codec, self._queue_name(queue_name))
 
     async def _view(self, asked: Asked, wanted: Wanted, budget: float | None = None) -> JobView:
         command = scripts.view(asked.job_id, asked.queue_name, wanted)

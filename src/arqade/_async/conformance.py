@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arqade._async.conformance_bulk import BulkConformance, Room, new_id
 from arqade._async.queue import ArqQueue
-from arqade._concurrency import async_sleep
 from arqade._conformance_cases import (
     ARGUMENTS,
     BAD_CALLS,
@@ -32,7 +31,6 @@ from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 __all__ = ["QueueConformance"]
 
@@ -42,63 +40,12 @@ OPERATIONS = (*READS, "get_job_status", "cancel_job", "abort_job", "delete_resul
 WAITING = {"queued": {}, "deferred": {"_defer_by": 86_400}}
 """Options of jobs that wait, by the state that they bring about."""
 
-PATIENCE = 10.0
-"""Seconds for a job to expire, on a slow machine."""
-
-
-class _Room:
-    """A queue of a test's own, whose name nobody else has; it is cleared in the end.
-
-    Args:
-        queue: The client that is tested.
-    """
-
-    def __init__(self, queue: ArqQueue) -> None:
-        self.name = f"conformance:{uuid.uuid4().hex}"
-        self._queue = queue
-        self._jobs: list[JobMetadata[Any]] = []
-
-    async def enqueue(self, task: Any, /, *args: Any, **kwargs: Any) -> JobMetadata[Any]:
-        job = await self._queue.enqueue(task, *args, **{"_queue_name": self.name, **kwargs})
-        self._jobs.append(job)
-        return job
-
-    async def look(self, job: JobMetadata[Any]) -> JobMetadata[Any]:
-        return await self._queue.get_job_metadata(job.id, job.queue_name)
-
-    async def look_often(self, job: JobMetadata[Any]) -> None:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            assert await self.look(job) == job
-            await async_sleep(0.02)
-
-    async def status(self, job_id: str) -> JobStatus:
-        return await self._queue.get_job_status(job_id, self.name)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # What a failed test has to say is worth more than what goes wrong afterwards.
-        with contextlib.suppress(*() if exc is None else (Exception,)):
-            for job in self._jobs:
-                await self._queue.cancel_job(job.id, job.queue_name)
-
-
-def _new_id() -> str:
-    return f"conformance:{uuid.uuid4().hex}"
-
 
 def _milliseconds(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
-class QueueConformance:
+class QueueConformance(BulkConformance):
     """Tests of what every queue promises and can show without a worker.
 
     A subclass whose name pytest collects gives a fixture ``queue``: the queue to be tested, a new
@@ -119,7 +66,7 @@ class QueueConformance:
 
     async def test_metadata(self, queue: ArqQueue) -> None:
         """Enqueuing tells what a later look tells."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", 1, "a", b=[2])
             assert type(job) is JobMetadata
             assert (job.name, job.args, job.kwargs) == ("work", (1, "a"), {"b": [2]})
@@ -135,7 +82,7 @@ class QueueConformance:
 
     async def test_ids_are_random(self, queue: ArqQueue) -> None:
         """A job without an id gets one of its own."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             ids = [(await room.enqueue("work")).id for _ in range(3)]
             assert len(set(ids)) == len(ids)
             assert all(type(job_id) is str for job_id in ids)
@@ -145,8 +92,8 @@ class QueueConformance:
     )
     async def test_id_is_the_callers(self, queue: ArqQueue, end: str) -> None:
         """A job has the id that it is given."""
-        job_id = _new_id() + end
-        async with _Room(queue) as room:
+        job_id = new_id() + end
+        async with Room(queue) as room:
             job = await room.enqueue("work", _job_id=job_id)
             assert job.id == job_id
             assert (await room.look(job)).id == job_id
@@ -154,7 +101,7 @@ class QueueConformance:
     @pytest.mark.parametrize("value", ARGUMENTS.values(), ids=ARGUMENTS)
     async def test_arguments(self, queue: ArqQueue, value: object) -> None:
         """Arguments come back as they were."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", value, 2, key=value)
             seen = await room.look(job)
             assert (seen.args, seen.kwargs) == ((value, 2), {"key": value})
@@ -164,7 +111,7 @@ class QueueConformance:
     async def test_arguments_are_fresh(self, queue: ArqQueue) -> None:
         """What is changed before or after a look changes no job."""
         value = [1]
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", value)
             value.append(2)
             first = await room.look(job)
@@ -178,37 +125,37 @@ class QueueConformance:
     async def test_arguments_of_any_name(self, queue: ArqQueue) -> None:
         """Arguments named like parameters of `enqueue` reach the job."""
         kwargs = {"self": 1, "task": 2, "args": 3, "kwargs": 4, "job_id": 5, "queue_name": 6}
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", **kwargs)
             assert job.kwargs == kwargs
             assert (await room.look(job)).kwargs == kwargs
 
     async def test_worker_function(self, queue: ArqQueue) -> None:
         """A worker's function stands for its name."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue(worker_function, 5)
             assert (job.name, job.args) == ("worker_function", (5,))
             assert await room.look(job) == job
 
     async def test_request(self, queue: ArqQueue) -> None:
         """A `JobRequest` carries arguments and options; those of the call win."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             request: JobRequest[Any] = JobRequest(
-                "work", (1,), {"_b": 2}, job_id=_new_id(), queue_name=room.name, job_try=2
+                "work", (1,), {"_b": 2}, job_id=new_id(), queue_name=room.name, job_try=2
             )
             job = await room.enqueue(request.with_options(defer_by=86_400), _queue_name=None)
             assert (job.id, job.queue_name, job.job_try) == (request.job_id, room.name, 2)
             assert (job.name, job.args, job.kwargs) == ("work", (1,), {"_b": 2})
             assert job.status is JobStatus.deferred
             assert await room.look(job) == job
-            other_id = _new_id()
+            other_id = new_id()
             other = await room.enqueue(request, _job_id=other_id, _job_try=3)
             assert (other.id, other.job_try, other.status) == (other_id, 3, JobStatus.queued)
 
     @pytest.mark.parametrize("options", DEFERRALS.values(), ids=DEFERRALS)
     async def test_deferred(self, queue: ArqQueue, options: Mapping[str, Any]) -> None:
         """A deferred job is due later."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", **options)
             assert job.status is JobStatus.deferred
             assert job.score is not None
@@ -227,7 +174,7 @@ class QueueConformance:
     )
     async def test_deferred_into_the_past(self, queue: ArqQueue, options: dict[str, Any]) -> None:
         """A time that has passed means now."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", **options)
             assert job.status is JobStatus.queued
             assert job.score == _milliseconds(job.enqueue_time)
@@ -235,14 +182,14 @@ class QueueConformance:
     @pytest.mark.parametrize("expires", [60, 0.5, timedelta(hours=1)], ids=str)
     async def test_expires(self, queue: ArqQueue, expires: float | timedelta) -> None:
         """A job that expires later is like any other."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", _expires=expires, _defer_by=0)
             assert job.status is JobStatus.queued
 
     async def test_expired_job(self, queue: ArqQueue) -> None:
         """A job that has expired is not found, and its id is free again."""
-        job_id = _new_id()
-        async with _Room(queue) as room:
+        job_id = new_id()
+        async with Room(queue) as room:
             job = await room.enqueue("old", _job_id=job_id, _expires=0.02)
             with pytest.raises(JobNotFound):
                 await room.look_often(job)
@@ -251,13 +198,13 @@ class QueueConformance:
 
     async def test_job_try(self, queue: ArqQueue) -> None:
         """A job may begin with a later try."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", _job_try=3)
             assert (job.job_try, (await room.look(job)).job_try) == (3, 3)
 
     async def test_default_queue(self, queue: ArqQueue) -> None:
         """The default queue is meant where none is named."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", _queue_name=None, _defer_by=86_400)
             assert job.queue_name == queue.default_queue_name
             assert await queue.get_job_metadata(job.id) == job
@@ -272,16 +219,16 @@ class QueueConformance:
     ) -> None:
         """What can't be enqueued raises its error, and no job is there."""
         task, kwargs, error = case
-        job_id = _new_id()
-        async with _Room(queue) as room:
+        job_id = new_id()
+        async with Room(queue) as room:
             with pytest.raises(error):
                 await room.enqueue(task, **{"_job_id": job_id, **kwargs})
             assert await room.status(job_id) is JobStatus.not_found
 
     async def test_unserializable_arguments(self, queue: ArqQueue) -> None:
         """Arguments that can't be encoded are an error that names the job and tells no value."""
-        job_id = _new_id()
-        async with _Room(queue) as room:
+        job_id = new_id()
+        async with Room(queue) as room:
             with pytest.raises(JobSerializationError) as caught:
                 await room.enqueue("work", "a secret", UNSERIALIZABLE, _job_id=job_id)
             assert caught.value.job_id == job_id
@@ -306,13 +253,13 @@ class QueueConformance:
         """A time-out is a number of seconds or None."""
         timeout, error = case
         with pytest.raises(error):
-            await getattr(queue, operation)(_new_id(), timeout=timeout)
+            await getattr(queue, operation)(new_id(), timeout=timeout)
 
     @pytest.mark.parametrize("state", WAITING)
     @pytest.mark.parametrize("policy", ["raise", "ignore_result"])
     async def test_same_id(self, queue: ArqQueue, state: str, policy: str) -> None:
         """A job whose id is taken is refused with the reason, and the first one stays."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", 1, **WAITING[state])
             with pytest.raises(JobNotQueued) as caught:
                 await room.enqueue("other", _job_id=job.id, _on_conflict=policy)
@@ -322,7 +269,7 @@ class QueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     async def test_return_existing(self, queue: ArqQueue, state: str) -> None:
         """`return_existing` gives the metadata of the job that is there."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", 1, **WAITING[state])
             same = await room.enqueue("other", _job_id=job.id, _on_conflict="return_existing")
             assert same == job
@@ -331,7 +278,7 @@ class QueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     async def test_replace(self, queue: ArqQueue, state: str) -> None:
         """`replace` puts new arguments and a new time in the place of a job that waits."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", 1, **WAITING[state])
             new = await room.enqueue(
                 "other", 2, _job_id=job.id, _defer_by=3600, _on_conflict="replace"
@@ -344,8 +291,8 @@ class QueueConformance:
     @pytest.mark.parametrize("policy", POLICIES)
     async def test_no_conflict(self, queue: ArqQueue, policy: str) -> None:
         """Where no job has the id, every policy enqueues."""
-        job_id = _new_id()
-        async with _Room(queue) as room:
+        job_id = new_id()
+        async with Room(queue) as room:
             job = await room.enqueue("work", _job_id=job_id, _on_conflict=policy)
             assert job.id == job_id
             assert await room.look(job) == job
@@ -353,7 +300,7 @@ class QueueConformance:
     @pytest.mark.parametrize("policy", POLICIES)
     async def test_same_id_in_another_queue(self, queue: ArqQueue, policy: str) -> None:
         """A job that waits in another queue can't be replaced, or returned, from here."""
-        async with _Room(queue) as room, _Room(queue) as other:
+        async with Room(queue) as room, Room(queue) as other:
             job = await other.enqueue("work", 1)
             with pytest.raises(JobNotQueued) as caught:
                 await room.enqueue("new", _job_id=job.id, _on_conflict=policy)
@@ -364,7 +311,7 @@ class QueueConformance:
     async def test_token(self, queue: ArqQueue) -> None:
         """Two calls with one token make one job, even if that is gone already."""
         token = uuid.uuid4().hex
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             first = await room.enqueue("work", 1, _token=token)
             assert await room.enqueue("work", 1, _token=token) == first
             assert await queue.cancel_job(first.id, room.name) is CancelOutcome.removed
@@ -374,7 +321,7 @@ class QueueConformance:
     @pytest.mark.parametrize("operation", READS)
     async def test_unknown_job(self, queue: ArqQueue, operation: str) -> None:
         """An unknown id is an error that names it."""
-        job_id = _new_id()
+        job_id = new_id()
         with pytest.raises(JobNotFound) as caught:
             await getattr(queue, operation)(job_id)
         assert caught.value.job_id == job_id
@@ -384,7 +331,7 @@ class QueueConformance:
     @pytest.mark.parametrize("operation", READS)
     async def test_job_of_another_queue(self, queue: ArqQueue, operation: str) -> None:
         """A job that waits in another queue is not found in this one, nor cancelled."""
-        async with _Room(queue) as room, _Room(queue) as other:
+        async with Room(queue) as room, Room(queue) as other:
             job = await other.enqueue("work")
             for names in [(room.name,), ()]:
                 with pytest.raises(JobNotFound):
@@ -396,7 +343,7 @@ class QueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     async def test_no_result_yet(self, queue: ArqQueue, state: str) -> None:
         """A job that waits has no result, and none to delete."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", **WAITING[state])
             with pytest.raises(JobResultUnavailable) as caught:
                 await queue.get_job_result(job.id, room.name)
@@ -408,7 +355,7 @@ class QueueConformance:
     @pytest.mark.parametrize("timeout", [0, 0.05])
     async def test_wait_ends(self, queue: ArqQueue, timeout: float) -> None:
         """A wait ends when its time is over, not before, and leaves the job alone."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work")
             start = time.monotonic()
             with pytest.raises(TimeoutError):
@@ -419,7 +366,7 @@ class QueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     async def test_cancel(self, queue: ArqQueue, state: str) -> None:
         """A job that waits is removed, whatever its time-out, and its id is free again."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", **WAITING[state])
             outcome = await queue.cancel_job(job.id, room.name, timeout=0)
             assert outcome is CancelOutcome.removed
@@ -431,7 +378,7 @@ class QueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     async def test_abort(self, queue: ArqQueue, state: str) -> None:
         """`abort_job` tells whether there was a job to be removed."""
-        async with _Room(queue) as room:
+        async with Room(queue) as room:
             job = await room.enqueue("work", **WAITING[state])
             assert await queue.abort_job(job.id, room.name) is True
             assert await queue.abort_job(job.id, room.name) is False
@@ -440,8 +387,8 @@ class QueueConformance:
 
     async def test_unknown_job_is_not_poisoned(self, queue: ArqQueue) -> None:
         """Cancelling an unknown id does nothing, and nothing to a later job of this id."""
-        job_id = _new_id()
-        async with _Room(queue) as room:
+        job_id = new_id()
+        async with Room(queue) as room:
             assert await queue.cancel_job(job_id, room.name) is CancelOutcome.not_found
             assert await queue.abort_job(job_id, room.name) is False
             assert await queue.delete_result(job_id, room.name) is False
@@ -453,7 +400,7 @@ class QueueConformance:
         """A closed queue refuses every call; it can be closed again."""
         await queue.aclose()
         with pytest.raises(QueueClosed):
-            await getattr(queue, operation)(_new_id())
+            await getattr(queue, operation)(new_id())
         with pytest.raises(QueueClosed):
             await queue.ping()
         await queue.aclose()

@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arqade._async.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
+from arqade._async.pipes import PatientPipe
 from arqade._concurrency import async_drive
 from arqade._mock_worker import MockWorker, claim, finish
 from arqade._protocol import answers, payloads, scripts
@@ -61,6 +62,11 @@ class _StoreSender:
         if self.failure is not None:
             raise self.failure
         return command.read(self._store.execute(command.words))
+
+    def pipe(self, *, effect: str = "") -> PatientPipe[Any]:
+        if self.closed:
+            raise closed_error()
+        return PatientPipe(self, effect=effect)
 
     async def aclose(self) -> None:
         self.closed = True

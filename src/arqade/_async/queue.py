@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from arqade._async.many import ManyJobs
 from arqade._protocol.keys import DEFAULT_QUEUE
 from arqade._validation import check_queue_name
 
@@ -28,7 +29,7 @@ __all__ = ["ArqQueue"]
 R = TypeVar("R")
 
 
-class ArqQueue(abc.ABC):
+class ArqQueue(ManyJobs):
     """A client of arq queues.
 
     Every operation that takes a job's id also takes ``queue_name``. None means the default queue;

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from arqade._protocol import payloads
+from arqade._protocol.payloads import as_metadata
 from arqade._validation import ms_to_datetime
 from arqade.exceptions import (
     JobDeserializationError,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from arqade._protocol.scripts import EnqueueAnswer, JobView
     from arqade.codecs import Codec
 
-__all__ = ["Asked", "cancelled", "enqueued", "finished", "metadata", "result"]
+__all__ = ["Asked", "as_metadata", "cancelled", "enqueued", "finished", "metadata", "result"]
 
 
 @attrs.frozen
@@ -50,7 +51,7 @@ def metadata(asked: Asked, view: JobView) -> JobMetadata[Any]:
         JobDeserializationError: Its bytes can't be decoded.
     """
     if view.result is not None:
-        return payloads.as_metadata(_decode_result(asked, view.result))
+        return as_metadata(_decode_result(asked, view.result))
     if view.job is None or view.score is None:
         raise JobNotFound(asked.job_id)
     return payloads.decode_job(

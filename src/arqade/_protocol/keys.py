@@ -6,6 +6,7 @@ __all__ = [
     "ABORT",
     "DEFAULT_QUEUE",
     "EXPIRES_EXTRA_MS",
+    "health_check",
     "in_progress",
     "job",
     "once",
@@ -46,3 +47,8 @@ def retry(job_id: str) -> str:
 def once(token: str) -> str:
     """Name arqade's marker of one call of ``enqueue``."""
     return "arqade:once:" + token
+
+
+def health_check(queue_name: str) -> str:
+    """Name the key of what a worker says of itself."""
+    return queue_name + ":health-check"

@@ -7,11 +7,12 @@ is shared. What is here is checked against a real server by the parity tests.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from arqade._protocol import keys, scripts
+from arqade._protocol import inspection, keys, scripts
 from arqade.exceptions import QueueServerError
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class MemoryStore:
             scripts.ENQUEUE.digest: self._enqueue,
             scripts.CANCEL.digest: self._cancel,
             scripts.VIEW.digest: self._view,
+            inspection.HEALTH.digest: self._health,
+            inspection.PURGE.digest: self._purge,
+            inspection.STATS.digest: self._stats,
         }
 
     def execute(self, words: tuple[Word, ...]) -> Any:
@@ -82,6 +86,17 @@ class MemoryStore:
                     return self._scripts[digest](*arguments[count:], *arguments[:count])
                 case ("UNLINK", str(key)):
                     return int(self.delete(key))
+                case ("ZSCAN", str(queue), *_):
+                    # One page is a page, too.
+                    found = self._sets.get(queue, {}).items()
+                    return [
+                        b"0",
+                        [word for name, score in found for word in (name.encode(), score)],
+                    ]
+                case ("SCAN", _, "MATCH", str(pattern), *_):
+                    prefix = pattern.removesuffix("*")
+                    names = [name for name in self._values if name.startswith(prefix)]
+                    return [b"0", [name.encode() for name in names if self.get(name) is not None]]
                 case ("PING",):
                     return b"PONG"
                 case ("TIME",):
@@ -158,21 +173,43 @@ class MemoryStore:
 
     # --- twins of lua/*.lua -------------------------------------------------------------
 
-    def _enqueue(  # noqa: C901, PLR0917 - it follows enqueue.lua line by line
-        self, job_id: str, queue: str, envelope: bytes, policy: str, numbers: str, marker: str
-    ) -> list[Any]:
-        sent, score, life, fence, marker_life, deferred = map(int, numbers.split())
+    def _enqueue(self, numbers: str, *words: Any) -> list[Any]:
+        *words_of_jobs, marker = words
+        sent, fence, marker_life = map(int, numbers.split())
         now = self.now()
-        job, result = keys.job(job_id), keys.result(job_id)
 
-        done = self.get(marker)
-        if done is not None:
-            return [b"repeated", now, *done.split(b" ", 2)]
+        text = self.get(marker)
+        done = [] if text is None else text.split(b"\n")
+        barred = b""
         if now >= fence:
-            return [b"late", now]
-        if sent > now + CLOCK_TOLERANCE_MS:
-            return [b"clock", now]
+            barred = b"late"
+        elif sent > now + CLOCK_TOLERANCE_MS:
+            barred = b"clock"
+        if barred and not done:
+            return [now, barred]
 
+        records: list[bytes] = []
+        answers: list[Any] = []
+        jobs = zip(*(iter(words_of_jobs),) * 4, strict=True)
+        for job, record in itertools.zip_longest(jobs, done[: len(words_of_jobs) // 4]):
+            if record:
+                answers.append([b"repeated", *record.split(b" ", 2)])
+                records.append(record)
+                continue
+            answer = [barred] if barred else self._put(now, *job)
+            created = isinstance(answer, int)
+            records.append(f"{answer} {sent} {job[0]}".encode() if created else b"")
+            answers.append(answer)
+        if any(isinstance(answer, int) for answer in answers):
+            self.set(marker, b"\n".join(records), marker_life)
+        return [now, *answers]
+
+    def _put(  # noqa: C901 - it follows enqueue.lua line by line
+        self, now: int, job_id: str, queue: str, envelope: bytes, options: str
+    ) -> int | list[Any]:
+        policy, *numbers = options.split()
+        score, life, deferred, _ = map(int, numbers)
+        job, result = keys.job(job_id), keys.result(job_id)
         has_job, has_result = self.get(job) is not None, self.get(result) is not None
         due = self.score(queue, job_id)
 
@@ -188,17 +225,16 @@ class MemoryStore:
 
         if policy == "return_existing" and (has_job or has_result):
             running = self.get(keys.in_progress(job_id)) is not None
-            return [b"exists", now, due, int(running), self.get(result), self.get(job)]
+            return [b"exists", due, int(running), self.get(result), self.get(job)]
         if has_job and (policy != "replace" or is_running() or due is None):
-            return [b"exists", now, reason()]
+            return [b"exists", reason()]
         if has_result and policy not in ("replace", "ignore_result"):
-            return [b"exists", now, b"complete"]
+            return [b"exists", b"complete"]
         if due is not None and not has_job and is_running():
-            return [b"exists", now, b"in_progress"]
+            return [b"exists", b"in_progress"]
 
         if not deferred:
             score = min(score, now)
-        self.set(marker, f"{score} {sent} {job_id}".encode(), marker_life)
         self.set(job, envelope, life)
         self.delete(result)
         self.add(queue, job_id, score)
@@ -206,10 +242,9 @@ class MemoryStore:
         if due is not None:
             self.delete(keys.retry(job_id))
             self.remove(keys.ABORT, job_id)
-        return [b"created", now, b"%d" % score]
+        return score
 
     def _cancel(self, job_id: str, queue: str, meant: str) -> list[bytes]:
-        job = keys.job(job_id)
         if self.get(keys.result(job_id)) is not None:
             return [b"complete"]
         if self.score(queue, job_id) is None:
@@ -217,7 +252,8 @@ class MemoryStore:
         running = self.get(keys.in_progress(job_id)) is not None
         digest = ""
         if meant or running:
-            digest = hashlib.sha1(self.get(job) or b"", usedforsecurity=False).hexdigest()
+            envelope = self.get(keys.job(job_id)) or b""
+            digest = hashlib.sha1(envelope, usedforsecurity=False).hexdigest()
             if meant not in ("", digest):
                 return [b"other"]
         if running:
@@ -226,16 +262,48 @@ class MemoryStore:
             if hook is not None:
                 hook()
             return [b"asked", digest.encode()]
-        self.remove(keys.ABORT, job_id)
-        self.remove(queue, job_id)
-        self.delete(job, keys.retry(job_id))
+        self._remove_job(job_id, queue)
         return [b"removed"]
 
-    def _view(self, job_id: str, queue: str, wanted: str) -> list[Any]:
+    def _view(self, queue: str, wanted: str, *job_ids: str) -> list[Any]:
+        answer: list[Any] = [self.now()]
+        for job_id in job_ids:
+            answer += self._view_one(job_id, queue, wanted)
+        return answer
+
+    def _view_one(self, job_id: str, queue: str, wanted: str) -> list[Any]:
         result, job = self.get(keys.result(job_id)), self.get(keys.job(job_id))
-        if wanted == "status":
+        score, running = self.score(queue, job_id), self.get(keys.in_progress(job_id)) is not None
+        state = "in_progress" if running else "queued"
+        if not running and score is not None and score > self.now():
+            state = "deferred"
+        with_job = wanted == "metadata" or (score is not None and wanted in ("waiting", state))
+        if wanted not in ("result", "metadata"):
             result = None if result is None else b""
-        if wanted != "metadata" or result is not None:
+        if not with_job or result is not None:
             job = None if job is None else b""
-        running = self.get(keys.in_progress(job_id)) is not None
-        return [self.now(), self.score(queue, job_id), int(running), result, job]
+        return [score, int(running), result, job]
+
+    def _stats(self, queue: str, offset: int, limit: int) -> list[Any]:
+        scores = self._sets.get(queue, {}).values()
+        due = self.members(queue, self.now())
+        part = due[offset : offset + limit]
+        running = sum(self.get(keys.in_progress(job_id)) is not None for job_id in part)
+        return [len(due), len(scores) - len(due), min(scores, default=None), len(part), running]
+
+    def _health(self, key: str) -> list[Any]:
+        value, end = self.get(key), self._values.get(key, (b"", None))[1]
+        return [value, -1 if end is None else end - self.now()]
+
+    def _purge(self, queue: str, offset: int, limit: int) -> list[int]:
+        members = self.members(queue)
+        part = members[offset : offset + limit]
+        waiting = [job_id for job_id in part if self.get(keys.in_progress(job_id)) is None]
+        for job_id in waiting:
+            self._remove_job(job_id, queue)
+        return [len(members), len(part), len(waiting)]
+
+    def _remove_job(self, job_id: str, queue: str) -> None:
+        self.remove(keys.ABORT, job_id)
+        self.remove(queue, job_id)
+        self.delete(keys.job(job_id), keys.retry(job_id))

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from arqade.models import JobRequest, OnConflict
+from arqade.models import JobRequest, JobStatus, OnConflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from arqade._validation import Duration
 
-__all__ = ["Task", "WorkerFunction", "check_timeout", "make_request", "task_name"]
+__all__ = ["Task", "WorkerFunction", "check_status", "check_timeout", "make_request", "task_name"]
 
 R = TypeVar("R")
 
@@ -127,3 +127,21 @@ def check_timeout(value: object) -> float | None:
     if math.isnan(seconds):
         raise ValueError("timeout must be a number of seconds, not nan")
     return None if seconds == math.inf else seconds
+
+
+def check_status(value: object) -> JobStatus | None:
+    """Give back a job's state, or None for any.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: There is no such state.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"status must be a JobStatus, a str or None, not {type(value).__name__}")
+    try:
+        return JobStatus(value)
+    except ValueError:
+        allowed = ", ".join(JobStatus)
+        raise ValueError(f"status must be one of {allowed}, not {value!r}") from None

@@ -18,7 +18,7 @@ from arqade.exceptions import QueueServerError
 from arqade.models import JobStatus, OnConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from arqade._protocol.payloads import JobTimes
     from arqade.exceptions import NotQueuedReason
@@ -30,15 +30,20 @@ __all__ = [
     "CancelAnswer",
     "Command",
     "EnqueueAnswer",
+    "EnqueueReply",
     "JobView",
     "Script",
     "Wanted",
+    "as_score",
     "cancel",
     "delete_result",
     "enqueue",
+    "enqueue_many",
+    "job_options",
     "ping",
     "time",
     "view",
+    "views",
 ]
 
 T = TypeVar("T")
@@ -47,7 +52,10 @@ Word: TypeAlias = str | bytes | int
 MARKER_EXTRA_MS = 60_000
 """How long a call's marker outlives its fence: the time left to settle an uncertain call."""
 
-Wanted: TypeAlias = Literal["status", "result", "metadata"]
+Wanted: TypeAlias = Literal[
+    "status", "result", "metadata", "waiting", "queued", "deferred", "in_progress"
+]
+"""Which bytes are wanted of a job: see ``view.lua``."""
 
 
 @attrs.frozen
@@ -97,6 +105,14 @@ CANCEL = Script.load("cancel")
 VIEW = Script.load("view")
 
 
+def as_score(reply: bytes | float | None) -> int | None:
+    """Read a score in milliseconds, or none."""
+    if reply is None:
+        return None
+    # Another program may have set one that is no time, even an infinite one.
+    return int(max(-MAX_TIME_MS, min(float(reply), MAX_TIME_MS)))
+
+
 @attrs.frozen
 class JobView:
     """All that a server knows of a job, at one moment."""
@@ -113,13 +129,10 @@ class JobView:
 
     @classmethod
     def read(cls, reply: list[Any]) -> JobView:
-        """Read the reply of the script ``view``."""
+        """Read the reply of the script ``view`` about one job."""
         now, score, in_progress, result, job = reply
         # A worker passes over a job of score 0, and arq says that it is not there.
-        due = float(score) if score is not None else 0
-        # Another program may have set one that is no time, even an infinite one.
-        due = int(max(-MAX_TIME_MS, min(due, MAX_TIME_MS)))
-        return cls(now, due or None, bool(in_progress), result, job)
+        return cls(now, as_score(score) or None, bool(in_progress), result, job)
 
     @property
     def status(self) -> JobStatus:
@@ -143,15 +156,26 @@ class JobView:
 
 def view(job_id: str, queue_name: str, wanted: Wanted) -> Command[JobView]:
     """Read a job; ``status`` reads no payload, ``result`` and ``metadata`` what they need."""
-    words = ("EVALSHA", VIEW.digest, 0, job_id, queue_name, wanted)
+    words = ("EVALSHA", VIEW.digest, 0, queue_name, wanted, job_id)
     return Command(words, JobView.read, repeatable=True, changes=False, script=VIEW)
+
+
+def views(job_ids: Sequence[str], queue_name: str, wanted: Wanted) -> Command[list[JobView]]:
+    """Read some jobs, in their order; of many bytes only the first ones, but at least one job."""
+    words = ("EVALSHA", VIEW.digest, 0, queue_name, wanted, *job_ids)
+    return Command(words, _read_views, repeatable=True, changes=False, script=VIEW)
+
+
+def _read_views(reply: list[Any]) -> list[JobView]:
+    now = reply[0]
+    return [JobView.read([now, *reply[at : at + 4]]) for at in range(1, len(reply), 4)]
 
 
 @attrs.frozen
 class EnqueueAnswer:
     """What the server made of an enqueue."""
 
-    what: Literal["created", "repeated", "exists", "late", "clock"]
+    what: Literal["created", "repeated", "exists", "late", "clock", "error"]
     now: int
     """The server's time in milliseconds."""
 
@@ -160,14 +184,23 @@ class EnqueueAnswer:
     job_id: str | None = None
     reason: NotQueuedReason | None = None
     view: JobView | None = None
+    error: str | None = None
+    """What the server says of a job of many that it refused."""
 
     @classmethod
     def read(cls, reply: list[Any]) -> EnqueueAnswer:
-        """Read the reply of the script ``enqueue``."""
-        what, now, *rest = reply
+        """Read the reply of the script ``enqueue`` to a call for one job."""
+        now, answer = reply
+        return cls.of(now, answer)
+
+    @classmethod
+    def of(cls, now: int, answer: Any) -> EnqueueAnswer:
+        """Read the script's answer for one job."""
+        if type(answer) is int:
+            return cls("created", now, score=answer)
+        rest: list[Any]
+        what, *rest = [answer] if isinstance(answer, bytes) else answer
         match what.decode(), rest:
-            case "created", [score]:
-                return cls("created", now, score=int(score))
             case "repeated", [score, sent, job_id]:
                 return cls("repeated", now, int(score), int(sent), job_id.decode())
             case "exists", [reason]:
@@ -175,10 +208,50 @@ class EnqueueAnswer:
             case "exists", [score, in_progress, result, job]:
                 found = JobView.read([now, score, in_progress, result, job])
                 return cls("exists", now, view=found)
+            case "error", [text]:
+                return cls("error", now, error=text.decode(errors="replace"))
             case ("repeated" | "late" | "clock") as other, []:
                 return cls(cast("Literal['repeated', 'late', 'clock']", other), now)
             case _:
                 raise QueueServerError(f"the enqueue script answered {what!r}, which it never says")
+
+
+@attrs.frozen
+class EnqueueReply:
+    """What the server made of a call for many jobs."""
+
+    now: int
+    """The server's time in milliseconds."""
+
+    answers: list[Any]
+    """For each job its score if it was created, or what `EnqueueAnswer.of` reads."""
+
+    has_refused_times: bool
+    """Whether the call, or a job of it, was refused because of its times, and may be repeated."""
+
+    @classmethod
+    def read(cls, reply: list[Any], count: int) -> EnqueueReply:
+        """Read the reply of the script ``enqueue`` to a call for so many jobs."""
+        now, *answers = reply
+        if len(answers) == 1 and isinstance(answers[0], bytes):
+            return cls(now, answers * count, True)
+        if len(answers) != count:
+            raise QueueServerError(
+                f"the enqueue script answered for {len(answers)} jobs, not {count}"
+            )
+        early = any(type(x) is list and x[0] in (b"late", b"clock") for x in answers)
+        return cls(now, answers, early)
+
+
+def job_options(on_conflict: OnConflict, times: JobTimes, *, fresh: bool) -> str:
+    """Give the options of a job for the script ``enqueue``.
+
+    Args:
+        on_conflict: What to do about a job with the same id.
+        times: When it is due, and how long it lives.
+        fresh: Whether its id was made at random for this call: then no job has it.
+    """
+    return f"{on_conflict} {times.score} {times.life} {times.deferred:d} {fresh:d}"
 
 
 def enqueue(
@@ -190,6 +263,7 @@ def enqueue(
     on_conflict: OnConflict,
     token: str,
     fence: int,
+    fresh: bool = False,
 ) -> Command[EnqueueAnswer]:
     """Put a job into a queue.
 
@@ -201,18 +275,37 @@ def enqueue(
         on_conflict: What to do about a job with the same id.
         token: Names this call: a repetition of it makes no second job.
         fence: The server's time in milliseconds from which on this call may create nothing.
+        fresh: Whether the id was made at random for this call: then no job has it.
     """
-    marker_life = fence - times.enqueue_time + MARKER_EXTRA_MS
-    numbers = (
-        f"{times.enqueue_time} {times.score} {times.life} {fence} {marker_life} {times.deferred:d}"
-    )
     # At most ten words: to a client that is not logged in, Redis answers a longer command with
     # a protocol error in place of NOAUTH.
     words = (
-        "EVALSHA", ENQUEUE.digest, 1, keys.once(token),
-        job_id, queue_name, payload, on_conflict, numbers,
+        "EVALSHA", ENQUEUE.digest, 1, keys.once(token), _numbers(times.enqueue_time, fence),
+        job_id, queue_name, payload, job_options(on_conflict, times, fresh=fresh),
     )  # fmt: skip
     return Command(words, EnqueueAnswer.read, repeatable=True, script=ENQUEUE)
+
+
+def enqueue_many(
+    jobs: Sequence[Word], *, now: int, token: str, fence: int
+) -> Command[EnqueueReply]:
+    """Put many jobs into queues.
+
+    Args:
+        jobs: Four words for each: id, queue, envelope, and what `job_options` gives.
+        now: When they are enqueued, in milliseconds since the epoch.
+        token: Names this call: a repetition of it makes no second job.
+        fence: The server's time in milliseconds from which on this call may create nothing.
+    """
+    count = len(jobs) // 4
+    words = ("EVALSHA", ENQUEUE.digest, 1, keys.once(token), _numbers(now, fence), *jobs)
+    return Command(
+        words, lambda reply: EnqueueReply.read(reply, count), repeatable=True, script=ENQUEUE
+    )
+
+
+def _numbers(now: int, fence: int) -> str:
+    return f"{now} {fence} {fence - now + MARKER_EXTRA_MS}"
 
 
 @attrs.frozen

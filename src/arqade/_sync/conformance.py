@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arqade._concurrency import sleep
 from arqade._conformance_cases import (
     ARGUMENTS,
     BAD_CALLS,
@@ -21,6 +19,7 @@ from arqade._conformance_cases import (
     UNSERIALIZABLE,
     worker_function,
 )
+from arqade._sync.conformance_bulk import Room, SyncBulkConformance, new_id
 from arqade._sync.queue import SyncArqQueue
 from arqade.exceptions import (
     JobNotFound,
@@ -33,7 +32,6 @@ from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 __all__ = ["SyncQueueConformance"]
 
@@ -43,63 +41,12 @@ OPERATIONS = (*READS, "get_job_status", "cancel_job", "abort_job", "delete_resul
 WAITING = {"queued": {}, "deferred": {"_defer_by": 86_400}}
 """Options of jobs that wait, by the state that they bring about."""
 
-PATIENCE = 10.0
-"""Seconds for a job to expire, on a slow machine."""
-
-
-class _Room:
-    """A queue of a test's own, whose name nobody else has; it is cleared in the end.
-
-    Args:
-        queue: The client that is tested.
-    """
-
-    def __init__(self, queue: SyncArqQueue) -> None:
-        self.name = f"conformance:{uuid.uuid4().hex}"
-        self._queue = queue
-        self._jobs: list[JobMetadata[Any]] = []
-
-    def enqueue(self, task: Any, /, *args: Any, **kwargs: Any) -> JobMetadata[Any]:
-        job = self._queue.enqueue(task, *args, **{"_queue_name": self.name, **kwargs})
-        self._jobs.append(job)
-        return job
-
-    def look(self, job: JobMetadata[Any]) -> JobMetadata[Any]:
-        return self._queue.get_job_metadata(job.id, job.queue_name)
-
-    def look_often(self, job: JobMetadata[Any]) -> None:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            assert self.look(job) == job
-            sleep(0.02)
-
-    def status(self, job_id: str) -> JobStatus:
-        return self._queue.get_job_status(job_id, self.name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # What a failed test has to say is worth more than what goes wrong afterwards.
-        with contextlib.suppress(*() if exc is None else (Exception,)):
-            for job in self._jobs:
-                self._queue.cancel_job(job.id, job.queue_name)
-
-
-def _new_id() -> str:
-    return f"conformance:{uuid.uuid4().hex}"
-
 
 def _milliseconds(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
-class SyncQueueConformance:
+class SyncQueueConformance(SyncBulkConformance):
     """Tests of what every queue promises and can show without a worker.
 
     A subclass whose name pytest collects gives a fixture ``queue``: the queue to be tested, a new
@@ -120,7 +67,7 @@ class SyncQueueConformance:
 
     def test_metadata(self, queue: SyncArqQueue) -> None:
         """Enqueuing tells what a later look tells."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", 1, "a", b=[2])
             assert type(job) is JobMetadata
             assert (job.name, job.args, job.kwargs) == ("work", (1, "a"), {"b": [2]})
@@ -136,7 +83,7 @@ class SyncQueueConformance:
 
     def test_ids_are_random(self, queue: SyncArqQueue) -> None:
         """A job without an id gets one of its own."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             ids = [room.enqueue("work").id for _ in range(3)]
             assert len(set(ids)) == len(ids)
             assert all(type(job_id) is str for job_id in ids)
@@ -146,8 +93,8 @@ class SyncQueueConformance:
     )
     def test_id_is_the_callers(self, queue: SyncArqQueue, end: str) -> None:
         """A job has the id that it is given."""
-        job_id = _new_id() + end
-        with _Room(queue) as room:
+        job_id = new_id() + end
+        with Room(queue) as room:
             job = room.enqueue("work", _job_id=job_id)
             assert job.id == job_id
             assert room.look(job).id == job_id
@@ -155,7 +102,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("value", ARGUMENTS.values(), ids=ARGUMENTS)
     def test_arguments(self, queue: SyncArqQueue, value: object) -> None:
         """Arguments come back as they were."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", value, 2, key=value)
             seen = room.look(job)
             assert (seen.args, seen.kwargs) == ((value, 2), {"key": value})
@@ -165,7 +112,7 @@ class SyncQueueConformance:
     def test_arguments_are_fresh(self, queue: SyncArqQueue) -> None:
         """What is changed before or after a look changes no job."""
         value = [1]
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", value)
             value.append(2)
             first = room.look(job)
@@ -179,37 +126,37 @@ class SyncQueueConformance:
     def test_arguments_of_any_name(self, queue: SyncArqQueue) -> None:
         """Arguments named like parameters of `enqueue` reach the job."""
         kwargs = {"self": 1, "task": 2, "args": 3, "kwargs": 4, "job_id": 5, "queue_name": 6}
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", **kwargs)
             assert job.kwargs == kwargs
             assert room.look(job).kwargs == kwargs
 
     def test_worker_function(self, queue: SyncArqQueue) -> None:
         """A worker's function stands for its name."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue(worker_function, 5)
             assert (job.name, job.args) == ("worker_function", (5,))
             assert room.look(job) == job
 
     def test_request(self, queue: SyncArqQueue) -> None:
         """A `JobRequest` carries arguments and options; those of the call win."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             request: JobRequest[Any] = JobRequest(
-                "work", (1,), {"_b": 2}, job_id=_new_id(), queue_name=room.name, job_try=2
+                "work", (1,), {"_b": 2}, job_id=new_id(), queue_name=room.name, job_try=2
             )
             job = room.enqueue(request.with_options(defer_by=86_400), _queue_name=None)
             assert (job.id, job.queue_name, job.job_try) == (request.job_id, room.name, 2)
             assert (job.name, job.args, job.kwargs) == ("work", (1,), {"_b": 2})
             assert job.status is JobStatus.deferred
             assert room.look(job) == job
-            other_id = _new_id()
+            other_id = new_id()
             other = room.enqueue(request, _job_id=other_id, _job_try=3)
             assert (other.id, other.job_try, other.status) == (other_id, 3, JobStatus.queued)
 
     @pytest.mark.parametrize("options", DEFERRALS.values(), ids=DEFERRALS)
     def test_deferred(self, queue: SyncArqQueue, options: Mapping[str, Any]) -> None:
         """A deferred job is due later."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", **options)
             assert job.status is JobStatus.deferred
             assert job.score is not None
@@ -228,7 +175,7 @@ class SyncQueueConformance:
     )
     def test_deferred_into_the_past(self, queue: SyncArqQueue, options: dict[str, Any]) -> None:
         """A time that has passed means now."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", **options)
             assert job.status is JobStatus.queued
             assert job.score == _milliseconds(job.enqueue_time)
@@ -236,14 +183,14 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("expires", [60, 0.5, timedelta(hours=1)], ids=str)
     def test_expires(self, queue: SyncArqQueue, expires: float | timedelta) -> None:
         """A job that expires later is like any other."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", _expires=expires, _defer_by=0)
             assert job.status is JobStatus.queued
 
     def test_expired_job(self, queue: SyncArqQueue) -> None:
         """A job that has expired is not found, and its id is free again."""
-        job_id = _new_id()
-        with _Room(queue) as room:
+        job_id = new_id()
+        with Room(queue) as room:
             job = room.enqueue("old", _job_id=job_id, _expires=0.02)
             with pytest.raises(JobNotFound):
                 room.look_often(job)
@@ -252,13 +199,13 @@ class SyncQueueConformance:
 
     def test_job_try(self, queue: SyncArqQueue) -> None:
         """A job may begin with a later try."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", _job_try=3)
             assert (job.job_try, room.look(job).job_try) == (3, 3)
 
     def test_default_queue(self, queue: SyncArqQueue) -> None:
         """The default queue is meant where none is named."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", _queue_name=None, _defer_by=86_400)
             assert job.queue_name == queue.default_queue_name
             assert queue.get_job_metadata(job.id) == job
@@ -273,16 +220,16 @@ class SyncQueueConformance:
     ) -> None:
         """What can't be enqueued raises its error, and no job is there."""
         task, kwargs, error = case
-        job_id = _new_id()
-        with _Room(queue) as room:
+        job_id = new_id()
+        with Room(queue) as room:
             with pytest.raises(error):
                 room.enqueue(task, **{"_job_id": job_id, **kwargs})
             assert room.status(job_id) is JobStatus.not_found
 
     def test_unserializable_arguments(self, queue: SyncArqQueue) -> None:
         """Arguments that can't be encoded are an error that names the job and tells no value."""
-        job_id = _new_id()
-        with _Room(queue) as room:
+        job_id = new_id()
+        with Room(queue) as room:
             with pytest.raises(JobSerializationError) as caught:
                 room.enqueue("work", "a secret", UNSERIALIZABLE, _job_id=job_id)
             assert caught.value.job_id == job_id
@@ -307,13 +254,13 @@ class SyncQueueConformance:
         """A time-out is a number of seconds or None."""
         timeout, error = case
         with pytest.raises(error):
-            getattr(queue, operation)(_new_id(), timeout=timeout)
+            getattr(queue, operation)(new_id(), timeout=timeout)
 
     @pytest.mark.parametrize("state", WAITING)
     @pytest.mark.parametrize("policy", ["raise", "ignore_result"])
     def test_same_id(self, queue: SyncArqQueue, state: str, policy: str) -> None:
         """A job whose id is taken is refused with the reason, and the first one stays."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", 1, **WAITING[state])
             with pytest.raises(JobNotQueued) as caught:
                 room.enqueue("other", _job_id=job.id, _on_conflict=policy)
@@ -323,7 +270,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     def test_return_existing(self, queue: SyncArqQueue, state: str) -> None:
         """`return_existing` gives the metadata of the job that is there."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", 1, **WAITING[state])
             same = room.enqueue("other", _job_id=job.id, _on_conflict="return_existing")
             assert same == job
@@ -332,7 +279,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     def test_replace(self, queue: SyncArqQueue, state: str) -> None:
         """`replace` puts new arguments and a new time in the place of a job that waits."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", 1, **WAITING[state])
             new = room.enqueue("other", 2, _job_id=job.id, _defer_by=3600, _on_conflict="replace")
             assert (new.id, new.name, new.args) == (job.id, "other", (2,))
@@ -343,8 +290,8 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("policy", POLICIES)
     def test_no_conflict(self, queue: SyncArqQueue, policy: str) -> None:
         """Where no job has the id, every policy enqueues."""
-        job_id = _new_id()
-        with _Room(queue) as room:
+        job_id = new_id()
+        with Room(queue) as room:
             job = room.enqueue("work", _job_id=job_id, _on_conflict=policy)
             assert job.id == job_id
             assert room.look(job) == job
@@ -352,7 +299,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("policy", POLICIES)
     def test_same_id_in_another_queue(self, queue: SyncArqQueue, policy: str) -> None:
         """A job that waits in another queue can't be replaced, or returned, from here."""
-        with _Room(queue) as room, _Room(queue) as other:
+        with Room(queue) as room, Room(queue) as other:
             job = other.enqueue("work", 1)
             with pytest.raises(JobNotQueued) as caught:
                 room.enqueue("new", _job_id=job.id, _on_conflict=policy)
@@ -363,7 +310,7 @@ class SyncQueueConformance:
     def test_token(self, queue: SyncArqQueue) -> None:
         """Two calls with one token make one job, even if that is gone already."""
         token = uuid.uuid4().hex
-        with _Room(queue) as room:
+        with Room(queue) as room:
             first = room.enqueue("work", 1, _token=token)
             assert room.enqueue("work", 1, _token=token) == first
             assert queue.cancel_job(first.id, room.name) is CancelOutcome.removed
@@ -373,7 +320,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("operation", READS)
     def test_unknown_job(self, queue: SyncArqQueue, operation: str) -> None:
         """An unknown id is an error that names it."""
-        job_id = _new_id()
+        job_id = new_id()
         with pytest.raises(JobNotFound) as caught:
             getattr(queue, operation)(job_id)
         assert caught.value.job_id == job_id
@@ -383,7 +330,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("operation", READS)
     def test_job_of_another_queue(self, queue: SyncArqQueue, operation: str) -> None:
         """A job that waits in another queue is not found in this one, nor cancelled."""
-        with _Room(queue) as room, _Room(queue) as other:
+        with Room(queue) as room, Room(queue) as other:
             job = other.enqueue("work")
             for names in [(room.name,), ()]:
                 with pytest.raises(JobNotFound):
@@ -395,7 +342,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     def test_no_result_yet(self, queue: SyncArqQueue, state: str) -> None:
         """A job that waits has no result, and none to delete."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", **WAITING[state])
             with pytest.raises(JobResultUnavailable) as caught:
                 queue.get_job_result(job.id, room.name)
@@ -407,7 +354,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("timeout", [0, 0.05])
     def test_wait_ends(self, queue: SyncArqQueue, timeout: float) -> None:
         """A wait ends when its time is over, not before, and leaves the job alone."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work")
             start = time.monotonic()
             with pytest.raises(TimeoutError):
@@ -418,7 +365,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     def test_cancel(self, queue: SyncArqQueue, state: str) -> None:
         """A job that waits is removed, whatever its time-out, and its id is free again."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", **WAITING[state])
             outcome = queue.cancel_job(job.id, room.name, timeout=0)
             assert outcome is CancelOutcome.removed
@@ -430,7 +377,7 @@ class SyncQueueConformance:
     @pytest.mark.parametrize("state", WAITING)
     def test_abort(self, queue: SyncArqQueue, state: str) -> None:
         """`abort_job` tells whether there was a job to be removed."""
-        with _Room(queue) as room:
+        with Room(queue) as room:
             job = room.enqueue("work", **WAITING[state])
             assert queue.abort_job(job.id, room.name) is True
             assert queue.abort_job(job.id, room.name) is False
@@ -439,8 +386,8 @@ class SyncQueueConformance:
 
     def test_unknown_job_is_not_poisoned(self, queue: SyncArqQueue) -> None:
         """Cancelling an unknown id does nothing, and nothing to a later job of this id."""
-        job_id = _new_id()
-        with _Room(queue) as room:
+        job_id = new_id()
+        with Room(queue) as room:
             assert queue.cancel_job(job_id, room.name) is CancelOutcome.not_found
             assert queue.abort_job(job_id, room.name) is False
             assert queue.delete_result(job_id, room.name) is False
@@ -452,7 +399,7 @@ class SyncQueueConformance:
         """A closed queue refuses every call; it can be closed again."""
         queue.close()
         with pytest.raises(QueueClosed):
-            getattr(queue, operation)(_new_id())
+            getattr(queue, operation)(new_id())
         with pytest.raises(QueueClosed):
             queue.ping()
         queue.close()

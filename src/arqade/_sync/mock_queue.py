@@ -15,6 +15,7 @@ from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._protocol.memory import MemoryStore, MockClock
 from arqade._protocol.requests import make_request
 from arqade._sync.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
+from arqade._sync.pipes import PatientPipe
 from arqade._validation import check_job_id, check_queue_name
 from arqade.exceptions import JobNotFound
 from arqade.models import JobStatus
@@ -62,6 +63,11 @@ class _StoreSender:
         if self.failure is not None:
             raise self.failure
         return command.read(self._store.execute(command.words))
+
+    def pipe(self, *, effect: str = "") -> PatientPipe[Any]:
+        if self.closed:
+            raise closed_error()
+        return PatientPipe(self, effect=effect)
 
     def close(self) -> None:
         self.closed = True

@@ -7,6 +7,7 @@ import abc
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from arqade._protocol.keys import DEFAULT_QUEUE
+from arqade._sync.many import ManyJobs
 from arqade._validation import check_queue_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["SyncArqQueue"]
 R = TypeVar("R")
 
 
-class SyncArqQueue(abc.ABC):
+class SyncArqQueue(ManyJobs):
     """A client of arq queues.
 
     Every operation that takes a job's id also takes ``queue_name``. None means the default queue;

@@ -1,26 +1,51 @@
--- Read all that is known of a job, at one moment.
+-- Read all that is known of jobs, at one moment.
 --
--- ARGV  1 job id   2 queue   3 what is wanted: status, result or metadata
--- Gives {the server's time in ms, score, in progress, result, job}; score, result and job are
--- false where there is none, and '' where there is one whose bytes are not wanted.
+-- ARGV  1 queue
+--       2 what is wanted of each: status (no bytes), result (those of the result), metadata (those
+--         of the result or else of the job), or the state of the jobs in the queue whose bytes are
+--         wanted: queued, deferred, in_progress, or waiting for any of them
+--       and for each job
+--       + its id
+-- Gives {the server's time in ms, and for each job: score, in progress, result, job}; score,
+-- result and job are false where there is none, and '' where there is one whose bytes are not
+-- wanted. It stops before the end once it holds MOST bytes: longer replies hold up the server.
 
-local id, queue, wanted = ARGV[1], ARGV[2], ARGV[3]
-local job_key, result_key = 'arq:job:' .. id, 'arq:result:' .. id
+local MOST = 1048576
+
+local queue, wanted = ARGV[1], ARGV[2]
+local call = redis.call
+local with_result = wanted == 'result' or wanted == 'metadata'
 
 -- Rounded, as arq rounds the times that it writes: else a job of now could look deferred.
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000 + 0.5)
 
 local function read(key, with_bytes)
-  if with_bytes then return redis.call('GET', key) end
-  return redis.call('EXISTS', key) == 1 and ''
+  if with_bytes then return call('GET', key) end
+  return call('EXISTS', key) == 1 and ''
 end
 
-local result = read(result_key, wanted ~= 'status')
-return {
-  now,
-  redis.call('ZSCORE', queue, id),
-  redis.call('EXISTS', 'arq:in-progress:' .. id),
-  result,
-  read(job_key, wanted == 'metadata' and not result),
-}
+-- Whether the bytes of a job without a result are wanted.
+local function is_wanted(score, in_progress)
+  if wanted == 'metadata' then return true end
+  if with_result or wanted == 'status' or not score then return false end
+  if wanted == 'waiting' then return true end
+  if in_progress == 1 then return wanted == 'in_progress' end
+  return wanted == (tonumber(score) > now and 'deferred' or 'queued')
+end
+
+local answer, size = {now}, 0
+for n = 3, #ARGV do
+  local id, last = ARGV[n], #answer
+  local result = read('arq:result:' .. id, with_result)
+  local score = call('ZSCORE', queue, id)
+  local in_progress = call('EXISTS', 'arq:in-progress:' .. id)
+  local job = read('arq:job:' .. id, not result and is_wanted(score, in_progress))
+  answer[last + 1], answer[last + 2] = score, in_progress
+  answer[last + 3], answer[last + 4] = result, job
+  size = size + #(result or '') + #(job or '')
+  if size >= MOST then
+    break
+  end
+end
+return answer

@@ -1,0 +1,249 @@
+# Generated from src/arqade/_async/listing.py by "make generate"; do not edit.
+"""Looking at many jobs: by their ids, page by page, and by counting."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from arqade._protocol import answers, inspection, scripts
+from arqade._protocol.answers import Asked
+from arqade.exceptions import JobDeserializationError, JobNotFound
+from arqade.models import JobStatus, QueueStats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from arqade._protocol.scripts import JobView, Wanted
+    from arqade._sync.command_queue import Sender
+    from arqade.codecs import Codec
+    from arqade.models import JobMetadata, JobResult
+
+__all__ = ["Listing"]
+
+VIEWS = 100
+"""Jobs that are read with one command."""
+
+WINDOW = 10_000
+"""Ids that are remembered, not to give a job twice: a server's scan gives some again when a table
+shrinks meanwhile."""
+
+STATS_SLICE = 1000
+"""Due jobs of which one command looks whether they run: some 1.5 ms of the server."""
+
+STATS_MOST = 10_000
+"""Due jobs of which `get_queue_stats` looks whether they run."""
+
+PURGE_SLICE = 500
+"""Jobs that are removed with one command: some milliseconds of the server."""
+
+MOST_NAMED = 100
+"""Ids that an error names."""
+
+
+class Undecodable:
+    """Notes the jobs of a listing that can't be decoded."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._ids: list[str] = []
+        self._first: JobDeserializationError | None = None
+
+    def note(self, job_id: str, error: JobDeserializationError | None = None) -> None:
+        """Note one."""
+        self._count += 1
+        self._first = self._first or error
+        if len(self._ids) < MOST_NAMED:
+            self._ids.append(job_id)
+
+    def raise_if_any(self) -> None:
+        """Raise an error that names them.
+
+        Raises:
+            JobDeserializationError: There are some.
+        """
+        if self._count:
+            more = f" and {self._count - MOST_NAMED} more" if self._count > MOST_NAMED else ""
+            raise JobDeserializationError(
+                f"{self._count} of the jobs can't be decoded: is a class missing here, or does the "
+                f"worker use another codec? All others were read. ids={', '.join(self._ids)}{more}",
+                self._ids[0],
+            ) from self._first
+
+
+class _Window:
+    """The last ids that were seen."""
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+        self._order: deque[bytes] = deque()
+
+    def new(self, ids: Sequence[bytes]) -> list[bytes]:
+        """Give those that were not seen, and see them."""
+        found = []
+        for job_id in ids:
+            if job_id not in self._known:
+                found.append(job_id)
+                self._known.add(job_id)
+                self._order.append(job_id)
+                if len(self._order) > WINDOW:
+                    self._known.discard(self._order.popleft())
+        return found
+
+
+@attrs.frozen
+class Listing:
+    """A queue as it is looked at.
+
+    Args:
+        sender: What carries the commands.
+        codec: How jobs and results become bytes.
+        queue_name: The queue.
+    """
+
+    sender: Sender
+    codec: Codec
+    queue_name: str
+
+    def by_ids(self, job_ids: Sequence[str], *, explicit: bool) -> list[JobMetadata[Any] | None]:
+        """Give the metadata of jobs.
+
+        Args:
+            job_ids: Their ids.
+            explicit: Whether a finished job of another queue is not found.
+
+        Raises:
+            JobDeserializationError: Some can't be decoded.
+        """
+        found: list[JobMetadata[Any] | None] = []
+        undecodable = Undecodable()
+        for views in self._views(job_ids, "metadata"):
+            for job_id, view in views:
+                try:
+                    found.append(answers.metadata(self._asked(job_id, explicit=explicit), view))
+                except JobNotFound:
+                    found.append(None)
+                except JobDeserializationError as error:
+                    undecodable.note(job_id, error)
+        undecodable.raise_if_any()
+        return found
+
+    def jobs(self, status: JobStatus | None) -> Iterator[JobMetadata[Any]]:
+        """Give the jobs that are in the queue, or those of one state.
+
+        Raises:
+            JobDeserializationError: Some can't be decoded.
+        """
+        if status is JobStatus.not_found:
+            return
+        if status is JobStatus.complete:
+            for result in self.results():
+                yield answers.as_metadata(result)
+            return
+        undecodable = Undecodable()
+        wanted = cast("Wanted", "waiting" if status is None else status.value)
+        for ids in self._pages(undecodable, in_queue=True):
+            for views in self._views(ids, wanted):
+                for job_id, view in views:
+                    # What is finished or removed meanwhile is in the queue no more.
+                    if not view.job or view.result is not None or view.score is None:
+                        continue
+                    try:
+                        job = answers.metadata(self._asked(job_id), view)
+                    except JobDeserializationError as error:
+                        undecodable.note(job_id, error)
+                    else:
+                        yield job
+        undecodable.raise_if_any()
+
+    def results(self) -> Iterator[JobResult[Any]]:
+        """Give the kept results of jobs of the queue.
+
+        Raises:
+            JobDeserializationError: Some can't be decoded.
+        """
+        undecodable = Undecodable()
+        for ids in self._pages(undecodable, in_queue=False):
+            for views in self._views(ids, "result"):
+                for job_id, view in views:
+                    if view.result is None:
+                        continue
+                    try:
+                        result = answers.result(self._asked(job_id), view)
+                    except JobNotFound:
+                        continue  # it is of another queue
+                    except JobDeserializationError as error:
+                        undecodable.note(job_id, error)
+                    else:
+                        yield result
+        undecodable.raise_if_any()
+
+    def _asked(self, job_id: str, *, explicit: bool = True) -> Asked:
+        return Asked(job_id, self.queue_name, explicit=explicit, codec=self.codec)
+
+    def _pages(self, undecodable: Undecodable, *, in_queue: bool) -> Iterator[list[str]]:
+        window = _Window()
+        cursor = 0
+        while True:
+            if in_queue:
+                command = inspection.page_of_queue(self.queue_name, cursor)
+            else:
+                command = inspection.page_of_results(cursor)
+            page = self.sender.run(command)
+            ids = []
+            for job_id in window.new(page.ids):
+                try:
+                    ids.append(job_id.decode())
+                except UnicodeDecodeError:
+                    # No worker can run it: another program put it there.
+                    undecodable.note(job_id.decode(errors="backslashreplace"))
+            yield ids
+            cursor = page.cursor
+            if cursor == 0:
+                return
+
+    def _views(self, job_ids: Sequence[str], wanted: Wanted) -> Iterator[list[tuple[str, JobView]]]:
+        start = 0
+        while start < len(job_ids):
+            part = job_ids[start : start + VIEWS]
+            views = self.sender.run(scripts.views(part, self.queue_name, wanted))
+            yield list(zip(part, views, strict=False))
+            # Of long ones the server gives only some at once.
+            start += len(views)
+
+    def stats(self) -> QueueStats:
+        """Count the jobs of the queue."""
+        counts = self.sender.run(inspection.counts(self.queue_name, 0, STATS_SLICE))
+        looked_at, in_progress, last = counts.looked_at, counts.in_progress, counts.looked_at
+        while last == STATS_SLICE and looked_at < STATS_MOST:
+            command = inspection.counts(self.queue_name, looked_at, STATS_SLICE)
+            counts = self.sender.run(command)
+            last = counts.looked_at
+            looked_at += last
+            in_progress += counts.in_progress
+        in_progress = min(in_progress, counts.due)
+        return QueueStats(
+            queue_name=self.queue_name,
+            queued=counts.due - in_progress,
+            deferred=counts.deferred,
+            in_progress=in_progress,
+            oldest_score=counts.oldest_score,
+        )
+
+    def purge(self) -> int:
+        """Remove the jobs that have not started, and give their number."""
+        running = looked_at = removed = 0
+        at_first: int | None = None
+        while True:
+            # Of those that ran a moment ago some have finished: others are in their places now.
+            again = min(running, PURGE_SLICE)
+            command = inspection.purge(self.queue_name, running - again, again + PURGE_SLICE)
+            answer = self.sender.run(command)
+            at_first = answer.entries if at_first is None else at_first
+            removed += answer.removed
+            running += answer.looked_at - answer.removed - again
+            looked_at += PURGE_SLICE
+            if answer.looked_at < again + PURGE_SLICE or looked_at >= at_first:
+                return removed
