@@ -35,6 +35,8 @@ class Proxy:
         """Whether replies are lost and the connections stay."""
         self.refuse = False
         """Whether new connections are closed at once."""
+        self.resp2_only = False
+        """Whether the server seems to know no HELLO, and so no RESP3."""
         parts = urlsplit(url)
         self._server = (parts.hostname, parts.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -115,7 +117,8 @@ class Proxy:
                 if self._is_struck(request) and self.cut_requests:
                     self.cut_requests -= 1
                     return
-                server.sendall(data)
+                # Of the same length, and no command.
+                server.sendall(data.replace(b"HELLO", b"HELL0") if self.resp2_only else data)
 
     def _is_struck(self, request: bytes) -> bool:
         return b"EVALSHA" in request or b"UNLINK" in request

@@ -16,7 +16,7 @@ from arqade.models import JobRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
 
-    from arqade._async.command_queue import Sender
+    from arqade._async.sender import Sender
     from arqade._protocol.chunks import ChunkMaker, Settled
     from arqade._protocol.scripts import Command, EnqueueReply
     from arqade.models import JobMetadata
@@ -185,7 +185,7 @@ class BulkEnqueue:
                     self._fail(error)
 
     async def _answer(self, chunk: Chunk) -> EnqueueReply:
-        reply: EnqueueReply = await self._pipe.receive()
+        reply: EnqueueReply = await self._pipe.receive(budget=chunk.end - time.monotonic())
         while True:
             self._sender.clock.learn(reply.now)
             budget = chunk.end - time.monotonic()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from arqade._async.bulk import MAX_CHUNK_SIZE, NOT_QUEUED, BulkEnqueue, fence
 from arqade._async.listing import Listing
 from arqade._async.many import CHUNK_SIZE
 from arqade._async.queue import ArqQueue
+from arqade._async.waiting import results_as_they_come
 from arqade._compat import override
 from arqade._concurrency import async_sleep
 from arqade._protocol import answers, inspection, payloads, scripts
@@ -23,7 +24,7 @@ from arqade._protocol.chunks import ChunkMaker
 from arqade._protocol.errors import Unanswered
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._protocol.polling import poll_pauses
-from arqade._protocol.requests import check_status, check_timeout, make_request
+from arqade._protocol.requests import check_job_ids, check_status, check_timeout, make_request
 from arqade._validation import (
     MAX_TIME_MS,
     check_integer,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
     from datetime import datetime
 
+    from arqade._async.sender import Sender
     from arqade._protocol.requests import Task
-    from arqade._protocol.scripts import Command, JobView, Wanted
+    from arqade._protocol.scripts import JobView, Wanted
+    from arqade._protocol.tracking import PushMode
     from arqade._validation import Duration
     from arqade.codecs import Codec
     from arqade.models import (
@@ -53,9 +56,7 @@ if TYPE_CHECKING:
         WorkerHealth,
     )
 
-__all__ = ["MAX_PAYLOAD_BYTES", "PICKLE", "CommandQueue", "Sender"]
-
-T = TypeVar("T")
+__all__ = ["MAX_PAYLOAD_BYTES", "PICKLE", "CommandQueue"]
 
 PICKLE = PickleCodec()
 """The default codec: what an unmodified worker speaks."""
@@ -68,58 +69,6 @@ MAX_REDIS_STRING = 512 * 1024 * 1024
 
 SHORTEST_LOOK = 1.0
 """Seconds that the server has at least to answer the last look for a result."""
-
-
-class Clock(Protocol):
-    """Knows the server's time."""
-
-    def now(self) -> int:
-        """Give the server's time in milliseconds since the epoch."""
-        ...
-
-    def learn(self, server_time: int, /) -> None:
-        """Take the server's time, in milliseconds, from a reply that has just come."""
-        ...
-
-
-class Pipe(Protocol):
-    """Takes commands and gives their replies in order."""
-
-    async def send(self, command: Command[Any], /) -> None:
-        """Send a command."""
-        ...
-
-    async def receive(self) -> Any:
-        """Give the answer to the oldest command that has none yet, or raise as `Sender.run`."""
-        ...
-
-    async def aclose(self) -> None:
-        """Forget the answers that are still to come."""
-        ...
-
-
-class Sender(Protocol):
-    """What carries a queue's commands to whoever answers them."""
-
-    retry_budget: float
-    closed: bool
-
-    @property
-    def clock(self) -> Clock:
-        """The server's time."""
-        ...
-
-    async def run(self, command: Command[T], *, effect: str = ..., budget: float | None = ...) -> T:
-        """Send a command and read its reply."""
-        ...
-
-    def pipe(self, *, effect: str = ...) -> Pipe:
-        """Give a way to send commands without waiting for the replies to earlier ones."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close what was opened for this queue."""
-        ...
 
 
 class CommandQueue(ArqQueue):
@@ -250,9 +199,7 @@ class CommandQueue(ArqQueue):
     async def get_jobs_metadata(
         self, job_ids: Iterable[str], queue_name: str | None = None
     ) -> list[JobMetadata[Any] | None]:
-        if isinstance(job_ids, str):
-            raise TypeError("job_ids must be an iterable of str, not a str")
-        names = [check_job_id(job_id) for job_id in job_ids]
+        names = check_job_ids(job_ids)
         return await self._listing(queue_name).by_ids(names, explicit=queue_name is not None)
 
     @override
@@ -289,12 +236,31 @@ class CommandQueue(ArqQueue):
     ) -> JobResult[Any]:
         asked, limit = self._asked(job_id, queue_name), check_timeout(timeout)
         end = math.inf if limit is None else time.monotonic() + limit
-        for pause in poll_pauses(limit):
-            view = await self._look_for_result(asked, pause, end)
-            found = answers.finished(asked, view)
-            if found is not None:
-                return found
-        raise TimeoutError(f"Job had no result within {timeout} seconds. id={job_id}")
+        watch = self._sender.watch()
+        try:
+            while True:
+                view = await self._look_for_result(asked, end)
+                found = answers.finished(asked, view)
+                if found is not None:
+                    return found
+                if time.monotonic() >= end:
+                    raise TimeoutError(f"Job had no result within {timeout} seconds. id={job_id}")
+                watch.add(asked.job_id, has_job=view.job is not None)
+                await watch.changed(end)
+        finally:
+            watch.close()
+
+    @override
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        queue_name: str | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> AsyncIterator[JobResult[Any]]:
+        names = check_job_ids(job_ids)
+        listing, limit = self._listing(queue_name), check_timeout(timeout)
+        return results_as_they_come(listing, names, explicit=queue_name is not None, limit=limit)
 
     @override
     async def cancel_job(
@@ -306,7 +272,8 @@ class CommandQueue(ArqQueue):
             return CancelOutcome(answer.what)
         end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            view = await self._look_for_result(asked, pause, end)
+            await async_sleep(pause)
+            view = await self._look_for_result(asked, end)
             outcome = answers.cancelled(asked, view)
             if outcome is not None:
                 return outcome
@@ -325,6 +292,11 @@ class CommandQueue(ArqQueue):
     async def delete_result(self, job_id: str, queue_name: str | None = None) -> bool:
         asked = self._asked(job_id, queue_name)
         return await self._sender.run(scripts.delete_result(asked.job_id))
+
+    @property
+    @override
+    def push_mode(self) -> PushMode | None:
+        return self._sender.push_mode
 
     @override
     async def ping(self) -> None:
@@ -352,9 +324,7 @@ class CommandQueue(ArqQueue):
         command = scripts.view(asked.job_id, asked.queue_name, wanted)
         return await self._sender.run(command, budget=budget)
 
-    async def _look_for_result(self, asked: Asked, pause: float, end: float) -> JobView:
-        if pause:
-            await async_sleep(pause)
+    async def _look_for_result(self, asked: Asked, end: float) -> JobView:
         left = max(end - time.monotonic(), SHORTEST_LOOK)
         return await self._view(asked, "result", min(left, self._sender.retry_budget))
 

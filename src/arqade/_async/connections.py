@@ -261,8 +261,11 @@ class Pipe(Generic[T]):
         sent = await self._pipe.send(pack_command(command.words), self._end())
         self._commands.append((command, sent))
 
-    async def receive(self) -> T:
+    async def receive(self, *, budget: float | None = None) -> T:
         """Give the answer to the oldest command that has none yet.
+
+        Args:
+            budget: Seconds that this may take; the queue's budget if None.
 
         Raises:
             QueueClosed: The queue was closed.
@@ -271,15 +274,21 @@ class Pipe(Generic[T]):
             QueueServerError: The server refused the command.
         """
         command, sent = self._commands.popleft()
+        end = self._end() if budget is None else time.monotonic() + budget
         unanswered = False
         if sent:
             try:
-                return command.read(await self._pipe.receive(self._end()))
+                return command.read(await self._pipe.receive(end))
             except LineBroken as broken:
                 unanswered = broken.sent and command.changes
             except RedisError:
                 pass  # The server says so again, or has learnt the script.
-        return await self._connections.run(command, effect=self._effect, unanswered=unanswered)
+        return await self._connections.run(
+            command,
+            effect=self._effect,
+            budget=end - time.monotonic(),
+            unanswered=unanswered,
+        )
 
     def _end(self) -> float:
         return time.monotonic() + self._connections.retry_budget

@@ -8,15 +8,24 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from arqade._validation import check_job_id
 from arqade.models import JobRequest, JobStatus, OnConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from arqade._validation import Duration
 
-__all__ = ["Task", "WorkerFunction", "check_status", "check_timeout", "make_request", "task_name"]
+__all__ = [
+    "Task",
+    "WorkerFunction",
+    "check_job_ids",
+    "check_status",
+    "check_timeout",
+    "make_request",
+    "task_name",
+]
 
 R = TypeVar("R")
 
@@ -107,6 +116,18 @@ def _unknown_option(name: str) -> str:
         f"enqueue() has no option {name!r}; {hint} (arguments that start with an underscore can "
         "be passed to a job only inside a JobRequest)"
     )
+
+
+def check_job_ids(values: Iterable[str]) -> list[str]:
+    """Give back some jobs' ids.
+
+    Raises:
+        TypeError: One is no `str`, or one `str` stands for them all.
+        ValueError: One can't be an id.
+    """
+    if isinstance(values, str):
+        raise TypeError("job_ids must be an iterable of str, not a str")
+    return [check_job_id(value) for value in values]
 
 
 def check_timeout(value: object) -> float | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from arqade._protocol.chunks import ChunkMaker, Settled
     from arqade._protocol.scripts import Command, EnqueueReply
-    from arqade._sync.command_queue import Sender
+    from arqade._sync.sender import Sender
     from arqade.models import JobMetadata
 
 __all__ = ["MAX_CHUNK_SIZE", "NOT_QUEUED", "BulkEnqueue", "fence"]
@@ -171,7 +171,7 @@ class BulkEnqueue:
                     self._fail(error)
 
     def _answer(self, chunk: Chunk) -> EnqueueReply:
-        reply: EnqueueReply = self._pipe.receive()
+        reply: EnqueueReply = self._pipe.receive(budget=chunk.end - time.monotonic())
         while True:
             self._sender.clock.learn(reply.now)
             budget = chunk.end - time.monotonic()

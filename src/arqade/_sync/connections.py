@@ -262,8 +262,11 @@ class Pipe(Generic[T]):
         sent = self._pipe.send(pack_command(command.words), self._end())
         self._commands.append((command, sent))
 
-    def receive(self) -> T:
+    def receive(self, *, budget: float | None = None) -> T:
         """Give the answer to the oldest command that has none yet.
+
+        Args:
+            budget: Seconds that this may take; the queue's budget if None.
 
         Raises:
             QueueClosed: The queue was closed.
@@ -272,15 +275,21 @@ class Pipe(Generic[T]):
             QueueServerError: The server refused the command.
         """
         command, sent = self._commands.popleft()
+        end = self._end() if budget is None else time.monotonic() + budget
         unanswered = False
         if sent:
             try:
-                return command.read(self._pipe.receive(self._end()))
+                return command.read(self._pipe.receive(end))
             except LineBroken as broken:
                 unanswered = broken.sent and command.changes
             except RedisError:
                 pass  # The server says so again, or has learnt the script.
-        return self._connections.run(command, effect=self._effect, unanswered=unanswered)
+        return self._connections.run(
+            command,
+            effect=self._effect,
+            budget=end - time.monotonic(),
+            unanswered=unanswered,
+        )
 
     def _end(self) -> float:
         return time.monotonic() + self._connections.retry_budget

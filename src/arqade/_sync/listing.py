@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from arqade._protocol.scripts import JobView, Wanted
-    from arqade._sync.command_queue import Sender
+    from arqade._sync.sender import Sender
     from arqade.codecs import Codec
     from arqade.models import JobMetadata, JobResult
 
@@ -119,10 +119,10 @@ class Listing:
         """
         found: list[JobMetadata[Any] | None] = []
         undecodable = Undecodable()
-        for views in self._views(job_ids, "metadata"):
+        for views in self.views(job_ids, "metadata"):
             for job_id, view in views:
                 try:
-                    found.append(answers.metadata(self._asked(job_id, explicit=explicit), view))
+                    found.append(answers.metadata(self.asked(job_id, explicit=explicit), view))
                 except JobNotFound:
                     found.append(None)
                 except JobDeserializationError as error:
@@ -145,13 +145,13 @@ class Listing:
         undecodable = Undecodable()
         wanted = cast("Wanted", "waiting" if status is None else status.value)
         for ids in self._pages(undecodable, in_queue=True):
-            for views in self._views(ids, wanted):
+            for views in self.views(ids, wanted):
                 for job_id, view in views:
                     # What is finished or removed meanwhile is in the queue no more.
                     if not view.job or view.result is not None or view.score is None:
                         continue
                     try:
-                        job = answers.metadata(self._asked(job_id), view)
+                        job = answers.metadata(self.asked(job_id), view)
                     except JobDeserializationError as error:
                         undecodable.note(job_id, error)
                     else:
@@ -166,12 +166,12 @@ class Listing:
         """
         undecodable = Undecodable()
         for ids in self._pages(undecodable, in_queue=False):
-            for views in self._views(ids, "result"):
+            for views in self.views(ids, "result"):
                 for job_id, view in views:
                     if view.result is None:
                         continue
                     try:
-                        result = answers.result(self._asked(job_id), view)
+                        result = answers.result(self.asked(job_id), view)
                     except JobNotFound:
                         continue  # it is of another queue
                     except JobDeserializationError as error:
@@ -180,7 +180,8 @@ class Listing:
                         yield result
         undecodable.raise_if_any()
 
-    def _asked(self, job_id: str, *, explicit: bool = True) -> Asked:
+    def asked(self, job_id: str, *, explicit: bool = True) -> Asked:
+        """Say which job is meant, and whether it must be of this queue."""
         return Asked(job_id, self.queue_name, explicit=explicit, codec=self.codec)
 
     def _pages(self, undecodable: Undecodable, *, in_queue: bool) -> Iterator[list[str]]:
@@ -204,7 +205,13 @@ class Listing:
             if cursor == 0:
                 return
 
-    def _views(self, job_ids: Sequence[str], wanted: Wanted) -> Iterator[list[tuple[str, JobView]]]:
+    def views(self, job_ids: Sequence[str], wanted: Wanted) -> Iterator[list[tuple[str, JobView]]]:
+        """Read jobs, some at a time.
+
+        Args:
+            job_ids: Their ids.
+            wanted: What is wanted of them.
+        """
         start = 0
         while start < len(job_ids):
             part = job_ids[start : start + VIEWS]

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from arqade._concurrency import drive
 from arqade._mock_worker import MockWorker, claim, finish
 from arqade._protocol import answers, payloads, scripts
-from arqade._protocol.errors import closed_error
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._protocol.memory import MemoryStore, MockClock
 from arqade._protocol.requests import make_request
 from arqade._sync.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
-from arqade._sync.pipes import PatientPipe
+from arqade._sync.store_sender import StoreSender
 from arqade._validation import check_job_id, check_queue_name
 from arqade.exceptions import JobNotFound
 from arqade.models import JobStatus
@@ -25,52 +24,10 @@ if TYPE_CHECKING:
 
     from arqade._mock_settings import WorkerFunctions
     from arqade._protocol.requests import Task
-    from arqade._protocol.scripts import Command
     from arqade.codecs import Codec
     from arqade.models import JobMetadata
 
 __all__ = ["SyncMockArqQueue"]
-
-T = TypeVar("T")
-
-
-class _StoreClock:
-    """The time of a store, as `CommandQueue` asks for it."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def now(self) -> int:
-        return self._store.now()
-
-    def learn(self, server_time: int, /) -> None:
-        """Do nothing: the store's time is known."""
-
-
-class _StoreSender:
-    """Carries commands to a store."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.clock = _StoreClock(store)
-        self.retry_budget = 10.0
-        self.closed = False
-        self.failure: BaseException | type[BaseException] | None = None
-        self._store = store
-
-    def run(self, command: Command[T], *, effect: str = "", budget: float | None = None) -> T:
-        if self.closed:
-            raise closed_error()
-        if self.failure is not None:
-            raise self.failure
-        return command.read(self._store.execute(command.words))
-
-    def pipe(self, *, effect: str = "") -> PatientPipe[Any]:
-        if self.closed:
-            raise closed_error()
-        return PatientPipe(self, effect=effect)
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class SyncMockArqQueue(CommandQueue):
@@ -106,7 +63,7 @@ class SyncMockArqQueue(CommandQueue):
         if clock is not None and store is not None:
             raise ValueError("give a clock or a store: a store has a clock")
         self._store = MemoryStore(clock) if store is None else store
-        self._store_sender = _StoreSender(self._store)
+        self._store_sender = StoreSender(self._store)
         super().__init__(
             self._store_sender,
             default_queue_name=default_queue_name,

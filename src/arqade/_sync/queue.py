@@ -11,10 +11,12 @@ from arqade._sync.many import ManyJobs
 from arqade._validation import check_queue_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from types import TracebackType
 
     from arqade._protocol.requests import Task, WorkerFunction
+    from arqade._protocol.tracking import PushMode
     from arqade._validation import Duration
     from arqade.models import (
         CancelOutcome,
@@ -240,6 +242,44 @@ class SyncArqQueue(ManyJobs):
             QueueConnectionError: The server can't be reached for longer than the retry budget.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.
+        """
+
+    @abc.abstractmethod
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        queue_name: str | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Iterator[JobResult[Any]]:
+        """Wait for the results of many jobs, and give each when it is there.
+
+        Args:
+            job_ids: The jobs' ids; one that comes twice counts once.
+            queue_name: The queue, if the jobs must be of this one.
+            timeout: Seconds to wait at most, from the first step on; None waits as long as the
+                jobs are there.
+
+        Raises:
+            TypeError: An id is no `str`, or one `str` stands for them all.
+            ValueError: An id can't be one.
+            TimeoutError: Some had no result by then.
+            JobNotFound: A job is unknown, or vanished without a result. It is raised after the
+                last of the others' results, and its notes name further ones.
+            JobDeserializationError: A result's bytes can't be decoded; raised likewise.
+            QueueConnectionError: The server can't be reached for longer than the retry budget.
+            QueueServerError: The server refused.
+            QueueClosed: The queue is closed.
+        """
+
+    @property
+    @abc.abstractmethod
+    def push_mode(self) -> PushMode | None:
+        """How this queue hears of results; None if no call has had to wait yet.
+
+        ``resp3`` and ``resp2``: the server pushes, by its tracking of keys for client-side
+        caching. ``polling``: it does not support that, this user may not use it, or the queue is
+        a mock: it is asked again and again, in intervals that grow to half a second.
         """
 
     @abc.abstractmethod
