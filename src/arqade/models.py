@@ -46,6 +46,8 @@ OnConflict: TypeAlias = Literal["raise", "return_existing", "ignore_result", "re
 does so too, and replaces a job that has not started.
 """
 
+POLICIES = get_args(OnConflict)
+
 MAX_JOB_TRY = 1_000_000
 """The highest number of a try: a worker counts on from it in a Redis integer."""
 
@@ -197,9 +199,7 @@ def _plain_try(value: int) -> int:
     return check_integer("job_try", value, least=1, most=MAX_JOB_TRY)
 
 
-def _is_duration(what: str, value: Duration | None, *, zero: bool) -> None:
-    if value is None:
-        return
+def _is_duration(what: str, value: Duration, *, zero: bool) -> None:
     duration_to_ms(what, value)
     # Not by milliseconds: half a millisecond is a positive time.
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
@@ -256,12 +256,14 @@ class JobRequest(Generic[R]):
             datetime_to_ms("defer_until", self.defer_until)
             if self.defer_by is not None:
                 raise ValueError("use either defer_until or defer_by, not both")
-        _is_duration("defer_by", self.defer_by, zero=True)
-        _is_duration("expires", self.expires, zero=False)
-        if not isinstance(self.on_conflict, str):
-            raise TypeError(f"on_conflict must be a str, not {type(self.on_conflict).__name__}")
-        if self.on_conflict not in get_args(OnConflict):
-            allowed = ", ".join(get_args(OnConflict))
+        if self.defer_by is not None:
+            _is_duration("defer_by", self.defer_by, zero=True)
+        if self.expires is not None:
+            _is_duration("expires", self.expires, zero=False)
+        if self.on_conflict not in POLICIES:
+            if not isinstance(self.on_conflict, str):
+                raise TypeError(f"on_conflict must be a str, not {type(self.on_conflict).__name__}")
+            allowed = ", ".join(POLICIES)
             raise ValueError(f"on_conflict must be one of {allowed}, not {self.on_conflict!r}")
 
     def with_options(self, **changes: Any) -> Self:

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.harness.servers import ServerInUseError
-from tests.parity.stories import COUNT
+from tests.parity.machine import COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.parity.stories import Story
+    from tests.parity.machine import Machine
 
 EXAMPLES_VARIABLE = "ARQADE_PARITY_EXAMPLES"
 """How many stories each machine tells; ``make parity`` sets it to thousands."""
@@ -31,14 +31,14 @@ BATCH = 250
 STEPS = 30
 """The most steps of a story."""
 
-Teller: TypeAlias = "Callable[[Callable[[], Story], int], None]"
+Teller: TypeAlias = "Callable[[Callable[[], Machine], int], None]"
 
 
 @pytest.fixture
 def tell_stories() -> Teller:
     """Tells so many stories, unless the environment says another number."""
 
-    def tell(make: Callable[[], Story], stories: int) -> None:
+    def tell(make: Callable[[], Machine], stories: int) -> None:
         left = int(os.environ.get(EXAMPLES_VARIABLE) or stories)
         while left > 0:
             plan = settings(

@@ -2,225 +2,41 @@
 
 from __future__ import annotations
 
-import math
-import time
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from arqade._protocol import keys
-from tests.parity.sides import DEFAULT_QUEUE, Request, Side, Until
-from tests.parity.values import UNSENDABLE, VALUES, Named, differences
+from tests.parity.draws import (
+    ARGS,
+    IDS,
+    JUMPS,
+    KWARGS,
+    OPTIONS,
+    POLICIES,
+    QUEUES,
+    READS,
+    TIMEOUTS,
+    TOKENS,
+    WRONG_NAMES,
+    WRONG_OPTIONS,
+    WRONG_QUEUES,
+    WRONG_TIMEOUTS,
+)
+from tests.parity.many import ManyStory
+from tests.parity.values import UNSENDABLE, Named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from tests.parity.sides import Side
 
-__all__ = ["COUNT", "DifferenceError", "Story"]
-
-
-class Count:
-    """How many steps and stories ran, by the title of the machine."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, int] = {}
-        self.stories: dict[str, int] = {}
-        self.noticed: dict[str, tuple[int, str]] = {}
-        """Mutations of the mock: after how many stories they were noticed, and by what."""
+__all__ = ["Story"]
 
 
-COUNT = Count()
-
-
-class DifferenceError(AssertionError):
-    """Two sides gave different answers."""
-
-
-# --- what the stories are made of ------------------------------------------------------
-
-# Clocks are advanced by multiples of 110 seconds only. No life and no deferral comes close to one
-# of these (3600 % 110 = 80, 86400 % 110 = 50, 88400 % 110 = 70, 310 % 110 = 90, 71), so that
-# nothing can end on one side a moment before it ends on the other.
-JUMPS = (110, 330, 3630, 14_300, 86_460 // 110 * 110, 90_200)
-DEFERS = (35, 145, 3665, 35.5, timedelta(seconds=145), 86_400 + 35, 10**9 + 35)
-LIVES = (15, 125, 3645, 15.25, timedelta(seconds=125))
-
-IDS = st.one_of(
-    st.sampled_from(["a", "a", "b"]),
-    st.sampled_from(["a", "b", "c", "d"]),
-    st.sampled_from(["ключ ☃ \U0001f600", "x" * 512, "é" * 256, "with space:and/signs", "a/child"]),
-)
-QUEUES = st.sampled_from([None, None, None, DEFAULT_QUEUE, "mail", "очередь"])
-WRONG_NAMES = st.sampled_from(
-    ["", "a\n", "x" * 513, "é" * 257, "\ud800", 5, b"a", ("a",), "\x7f", "\x85"]
-)
-WRONG_QUEUES = st.one_of(
-    WRONG_NAMES,
-    st.sampled_from(["arq:job:x", "arq:abort", "arq:result:", "arqade:x", "q:health-check"]),
-)
-POLICIES = st.sampled_from(["raise", "return_existing", "ignore_result", "replace"])
-TIMES: dict[str, st.SearchStrategy[Any]] = {
-    "_defer_by": st.sampled_from([0, 0.0, *DEFERS]),
-    "_defer_until": st.sampled_from(
-        [
-            *(Until(-50), Until(-(10**8)), Until(35), Until(145, naive=True), Until(3665)),
-            Until(100_035),
-        ]
-    ),
-}
-OPTIONS = st.builds(
-    lambda options, times: {**options, **times},
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "_expires": st.sampled_from(LIVES),
-            "_job_try": st.sampled_from([1, 2, 3, 9, 1_000_000]),
-            "_on_conflict": POLICIES,
-        },
-    ),
-    st.one_of(
-        st.just({}),
-        *(strategy.map(lambda value, name=name: {name: value}) for name, strategy in TIMES.items()),
-    ),
-)
-WRONG_OPTIONS = st.one_of(
-    st.sampled_from(
-        [
-            {"_defer_by": 35, "_defer_until": Until(35)},
-            {"_defer_by": -1},
-            {"_defer_by": math.nan},
-            {"_defer_by": math.inf},
-            {"_defer_by": 10**12},
-            {"_defer_by": 253_402_300_799},
-            {"_defer_by": "35"},
-            {"_defer_by": True},
-            {"_defer_by": timedelta(seconds=-1)},
-            {"_defer_until": 35},
-            {"_expires": 0},
-            {"_expires": -1},
-            {"_expires": timedelta(0)},
-            {"_expires": math.inf},
-            {"_expires": "15"},
-            {"_expires": 10**400},
-            {"_job_try": 0},
-            {"_job_try": -1},
-            {"_job_try": True},
-            {"_job_try": "1"},
-            {"_job_try": 1_000_001},
-            {"_on_conflict": "overwrite"},
-            {"_on_conflict": None},
-            {"_token": ""},
-            {"_token": 5},
-            {"_queue": "mail"},
-            {"_jobid": "a"},
-            {"_unknown": 1},
-        ]
-    ),
-    WRONG_NAMES.map(lambda value: {"_job_id": value}),
-    WRONG_QUEUES.map(lambda value: {"_queue_name": value}),
-)
-ARGS = st.lists(VALUES, max_size=2)
-KWARGS = st.dictionaries(
-    st.sampled_from(["task", "self", "queue_name", "job_id", "ключ", "x"]), VALUES, max_size=2
-)
-TIMEOUTS = st.sampled_from([0, 0.0, -1])
-WRONG_TIMEOUTS = st.sampled_from(["1", True, math.nan, timedelta(0)])
-TOKENS = st.sampled_from(["token-1", "token-2", "ключ"])
-MAX_BYTES = 100_000
-"""The largest payload that the queues take."""
-
-UNSENDABLE_JOBS = [
-    *(Request("echo", [Named(name)], {"job_id": "spoilt"}) for name in UNSENDABLE),
-    Request("echo", [b"x" * 120_000], {"job_id": "spoilt"}),
-    "no request",
-    None,
-]
-HEALTH = b"Nov-22 19:53:23 j_complete=7 j_failed=1 j_retried=2 j_ongoing=3 queued=4"
-
-READS = ("get_job_status", "get_job_metadata", "get_job_result")
-
-
-class Story(RuleBasedStateMachine):
-    """Calls that a client can make, and states that workers leave behind.
-
-    Args:
-        sides: What is compared, the first with each of the others.
-        compare_state: Whether to compare all that is held, too, and not just what is answered.
-    """
-
-    title: ClassVar[str] = "story"
-    functions: ClassVar[Sequence[str]] = ("echo", "work", "nobody knows it")
-
-    def __init__(self, sides: Sequence[Side], *, compare_state: bool = True) -> None:
-        super().__init__()
-        self.sides = sides
-        self.compare_state = compare_state
-        self.known: dict[str, None] = {}
-        self.failed = False
-        COUNT.stories[self.title] = COUNT.stories.get(self.title, 0) + 1
-        for side in sides:
-            side.reset()
-
-    # --- steps ---
-
-    def step(self, what: str, act: Callable[[Side], Any]) -> Any:
-        """Do the same on each side and compare what comes of it, and all that can be seen then."""
-        COUNT.steps[self.title] = COUNT.steps.get(self.title, 0) + 1
-        answer = self.compare(what, act)
-        if self.compare_state:
-            self.compare(f"state after {what}", Side.state)
-        return answer
-
-    def compare(self, what: str, act: Callable[[Side], Any]) -> Any:
-        first, *others = self.sides
-        expected = act(first)
-        for side in others:
-            found = act(side)
-            if found != expected:
-                shown = "\n".join(differences(expected, found))
-                self.differ(f"{what}: {first.name} and {side.name} differ:\n{shown}")
-        return expected
-
-    def differ(self, message: str) -> None:
-        self.failed = True
-        raise DifferenceError(message)
-
-    def call(self, operation: str, /, *args: Any, **kwargs: Any) -> Any:
-        shown = ", ".join([*map(ascii, args), *(f"{k}={v!a}" for k, v in kwargs.items())])
-        return self.step(
-            f"{operation}({shown})", lambda side: side.call(operation, *args, **kwargs)
-        )
-
-    def read(self, job_id: str, queue_name: str | None = None) -> None:
-        """Compare what can be read of a job."""
-        for operation in READS:
-            self.compare(
-                f"{operation}({job_id!a}, {queue_name!a})",
-                lambda side, operation=operation: side.call(operation, job_id, queue_name),
-            )
-
-    def look_around(self) -> None:
-        """Compare what can be read of all jobs."""
-        for job_id in self.known:
-            self.read(job_id)
-
-    @staticmethod
-    def let_a_moment_pass() -> None:
-        """Let no two jobs be of the same millisecond: they would be in the order of their ids."""
-        time.sleep(0.002)
-
-    def touch(self, job_id: str) -> None:
-        self.known[job_id] = None
+class Story(ManyStory):
+    """Calls that a client can make, and states that workers leave behind."""
 
     # --- enqueue ---
-
-    def enqueue(self, name: str, /, *args: Any, **options: Any) -> Any:
-        self.touch(options["_job_id"])
-        answer = self.call("enqueue", name, *args, **options)
-        self.let_a_moment_pass()
-        self.read(options["_job_id"], options.get("_queue_name"))
-        return answer
 
     @rule(data=st.data(), job_id=IDS, queue=QUEUES, args=ARGS, kwargs=KWARGS, options=OPTIONS)
     def enqueue_job(
@@ -311,76 +127,6 @@ class Story(RuleBasedStateMachine):
             return said, len(job_id), side.call("cancel_job", job_id, queue)
 
         self.step("enqueue without id", act)
-
-    # --- many jobs ---
-
-    @rule(
-        data=st.data(),
-        jobs=st.lists(st.tuples(IDS, QUEUES, ARGS, OPTIONS), max_size=5),
-        spoilt=st.sampled_from([None] * 4 + UNSENDABLE_JOBS),
-        chunk_size=st.sampled_from([1, 2, 100]),
-        collect=st.sampled_from([True, True, False]),
-    )
-    def enqueue_many(
-        self, data: st.DataObject, jobs: Any, spoilt: Any, chunk_size: int, collect: bool
-    ) -> None:
-        requests: list[Any] = []
-        for job_id, queue, args, options in jobs:
-            self.touch(job_id)
-            name = data.draw(st.sampled_from(self.functions), "function")
-            given = {key.removeprefix("_"): value for key, value in options.items()}
-            given |= {"job_id": job_id, "queue_name": queue}
-            requests.append(Request(name, args, given))
-        if spoilt is not None:
-            requests.insert(data.draw(st.integers(0, len(requests)), "place"), spoilt)
-        self.call("enqueue_many", requests, chunk_size=chunk_size, collect=collect)
-        self.let_a_moment_pass()
-        self.look_around()
-
-    @rule(ids=st.lists(IDS, max_size=5), queue=QUEUES)
-    def get_many(self, ids: list[str], queue: str | None) -> None:
-        self.call("get_jobs_metadata", ids, queue)
-
-    @rule(
-        ids=st.lists(IDS, max_size=2),
-        wrong=WRONG_NAMES,
-        queue=st.one_of(QUEUES, WRONG_QUEUES),
-        chunk_size=st.sampled_from([0, 1001, "5", True, None]),
-    )
-    def ask_wrongly_for_many(self, ids: list[str], wrong: Any, queue: Any, chunk_size: Any) -> None:
-        self.call("get_jobs_metadata", [*ids, wrong], queue)
-        self.call("enqueue_many", [], chunk_size=chunk_size)
-        for operation in ("iter_jobs", "iter_results", "get_queue_stats", "purge"):
-            self.call(operation, wrong)
-        self.call("iter_jobs", status=wrong)
-
-    @rule(
-        queue=QUEUES,
-        status=st.sampled_from(
-            [None, "queued", "deferred", "in_progress", "complete", "not_found"]
-        ),
-    )
-    def look_through(self, queue: str | None, status: str | None) -> None:
-        self.call("iter_jobs", queue, status=status)
-        self.call("iter_results", queue)
-        self.call("get_queue_stats", queue)
-
-    @rule(queue=QUEUES)
-    def purge(self, queue: str | None) -> None:
-        self.call("purge", queue)
-        self.look_around()
-
-    @rule(queue=QUEUES)
-    def a_worker_tells_of_itself(self, queue: str | None) -> None:
-        key = keys.health_check(queue or DEFAULT_QUEUE)
-
-        def act(side: Side) -> Any:
-            side.put(key, HEALTH, 61)
-            said = side.call("get_worker_health", queue)
-            side.remove(key)
-            return said, side.call("get_worker_health", queue)
-
-        self.step("get_worker_health", act)
 
     # --- other operations ---
 
@@ -484,10 +230,3 @@ class Story(RuleBasedStateMachine):
         )
         self.touch(job_id)
         self.read(job_id)
-
-    # --- the end ---
-
-    def teardown(self) -> None:
-        """Look at everything once more."""
-        if not self.failed:
-            self.look_around()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from arqade.exceptions import Retry
+from tests.parity.draws import ARGS, IDS, KWARGS, MAX_BYTES, QUEUES
 from tests.parity.sides import AsyncMockSide, AsyncRedisSide, MockSide, RedisSide, Side
-from tests.parity.stories import ARGS, IDS, KWARGS, MAX_BYTES, QUEUES, Story
+from tests.parity.stories import Story
 from tests.parity.values import VALUES, Moment, Named, build
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 pytest.importorskip("arq", reason="the jobs run on a stock worker, in this process")
 
 from tests.parity.conftest import BATCH, EXAMPLES_VARIABLE, STEPS
+from tests.parity.machine import COUNT
 from tests.parity.mutations import MUTATIONS
-from tests.parity.stories import COUNT
 from tests.parity.workers import WorkerStory, open_sides
 
 if TYPE_CHECKING:

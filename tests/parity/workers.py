@@ -17,9 +17,10 @@ from redis.asyncio import Redis
 
 from arqade import PickleCodec
 from arqade._mock_redis import MockArqRedis
+from tests.parity.draws import ARGS, DEFERS, IDS, LIVES, MAX_BYTES, POLICIES, QUEUES
 from tests.parity.jobs import EVENTFUL, FUNCTIONS, HOOKS, NAMES
 from tests.parity.sides import DEFAULT_QUEUE, AsyncMockSide, AsyncRedisSide, Side
-from tests.parity.stories import ARGS, DEFERS, IDS, LIVES, MAX_BYTES, POLICIES, QUEUES, Story
+from tests.parity.stories import Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -70,6 +70,21 @@ def make_request(
     for name in kwargs:
         if name.startswith("_"):
             raise TypeError(_unknown_option(name))
+    if not isinstance(task, JobRequest):
+        return JobRequest(
+            task_name(task),
+            args,
+            dict(kwargs),
+            job_id,
+            queue_name,
+            defer_until,
+            defer_by,
+            expires,
+            job_try,
+            on_conflict,
+        )
+    if args or kwargs:
+        raise TypeError("a JobRequest holds its arguments already; give it alone")
     options: dict[str, Any] = {
         "queue_name": queue_name,
         "job_id": job_id,
@@ -78,17 +93,13 @@ def make_request(
         "expires": expires,
         "job_try": job_try,
     }
-    if isinstance(task, JobRequest):
-        if args or kwargs:
-            raise TypeError("a JobRequest holds its arguments already; give it alone")
-        changes = {name: value for name, value in options.items() if value is not None}
-        if on_conflict != "raise":
-            changes["on_conflict"] = on_conflict
-        if "defer_until" in changes or "defer_by" in changes:
-            # A defer that is given replaces the request's, of whichever kind.
-            changes = {"defer_until": None, "defer_by": None, **changes}
-        return task.with_options(**changes) if changes else task
-    return JobRequest(task_name(task), args, dict(kwargs), on_conflict=on_conflict, **options)
+    changes = {name: value for name, value in options.items() if value is not None}
+    if on_conflict != "raise":
+        changes["on_conflict"] = on_conflict
+    if "defer_until" in changes or "defer_by" in changes:
+        # A defer that is given replaces the request's, of whichever kind.
+        changes = {"defer_until": None, "defer_by": None, **changes}
+    return task.with_options(**changes) if changes else task
 
 
 def task_name(task: object) -> str:

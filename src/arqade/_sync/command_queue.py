@@ -130,8 +130,15 @@ class CommandQueue(SyncArqQueue):
             job_try=_job_try,
             on_conflict=_on_conflict,
         )
-        token = os.urandom(16).hex() if _token is None else check_name("_token", _token)
-        asked = self._asked(request.job_id or os.urandom(16).hex(), request.queue_name)
+        random = os.urandom(32).hex()
+        token = random[:32] if _token is None else check_name("_token", _token)
+        # The request has checked its names.
+        asked = Asked(
+            request.job_id or random[32:],
+            request.queue_name or self._default_queue_name,
+            explicit=request.queue_name is not None,
+            codec=self._codec,
+        )
         end = time.monotonic() + self._sender.retry_budget
         while True:
             budget = end - time.monotonic()

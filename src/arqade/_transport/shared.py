@@ -34,6 +34,9 @@ __all__ = ["SharedConnection", "SharedPipe"]
 MAX_IN_FLIGHT = 4 * 1024 * 1024
 """Bytes that may be sent and not yet answered; further callers wait. One command always may."""
 
+TOGETHER = 32
+"""Commands that leave together at most: the server works on them while the next ones are made."""
+
 CONNECT_PAUSE = 0.05
 """Seconds from a failed attempt to connect to the next one, at least."""
 
@@ -177,6 +180,8 @@ class SharedConnection(asyncio.Protocol):
         if not self._buffer:
             self._loop.call_soon(self._flush)
         self._buffer.append(packed)
+        if len(self._buffer) >= TOGETHER:
+            self._flush()
 
     def _flush(self) -> None:
         if self._buffer:
