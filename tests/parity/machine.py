@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.parity.draws import READS
+from tests.parity.sides import Side
 from tests.parity.values import differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from tests.parity.sides import Side
 
 __all__ = ["COUNT", "DifferenceError", "Machine"]
 

@@ -13,10 +13,13 @@ from tests.parity.draws import (
     HEALTH,
     IDS,
     OPTIONS,
+    POLICIES,
     QUEUES,
+    TIMEOUTS,
     UNSENDABLE_JOBS,
     WRONG_NAMES,
     WRONG_QUEUES,
+    WRONG_TIMEOUTS,
 )
 from tests.parity.machine import Machine
 from tests.parity.sides import DEFAULT_QUEUE, Request
@@ -53,6 +56,63 @@ class ManyStory(Machine):
         self.let_a_moment_pass()
         self.look_around()
 
+    @rule(
+        jobs=st.lists(st.tuples(IDS, QUEUES, POLICIES, st.sampled_from([0, 35])), max_size=4),
+        token=st.sampled_from(["many-1", "many-2"]),
+        between=st.sampled_from(["", "cancel_job", "delete_result"]),
+        trouble=st.sampled_from(["", "", "late", "clock"]),
+        fewer=st.booleans(),
+    )
+    def a_call_for_many_is_repeated(
+        self, jobs: Any, token: str, between: str, trouble: str, fewer: bool
+    ) -> None:
+        """What was done is not done again, and what was not may be."""
+        for side in self.sides:
+            if keys.once(token) not in side._dump():
+                side.tokens[token] = side.offset_ms
+        jobs = jobs or [("a", None, "raise", 0)]
+        for job_id, *_ in jobs:
+            self.touch(job_id)
+        self.step(f"enqueue {jobs!a}", lambda side: side.send_many(jobs, token, ""))
+        self.let_a_moment_pass()
+        if between:
+            self.call(between, jobs[0][0])
+        again = jobs[:1] if fewer else jobs
+        self.step(
+            f"enqueue {again!a} again {trouble}",
+            lambda side: side.send_many(again, token, trouble),
+        )
+        self.let_a_moment_pass()
+        self.look_around()
+
+    @rule(ids=st.lists(IDS, max_size=5), queue=QUEUES, timeout=TIMEOUTS, more=st.booleans())
+    def take_as_completed(
+        self, ids: list[str], queue: str | None, timeout: float, more: bool
+    ) -> None:
+        """What is there comes first, then the error of what is not."""
+        self.call("as_completed", [*ids, *(self.known if more else ())], queue, timeout=timeout)
+
+    @rule(count=st.integers(110, 300), queue=st.sampled_from(["big", "mail"]))
+    def look_through_many(self, count: int, queue: str) -> None:
+        """More jobs than one page holds, and than are read with one command."""
+        ids = [f"many/{n}" for n in range(count)]
+
+        def act(side: Side) -> Any:
+            common = {"queue_name": queue}
+            jobs = [
+                Request("echo", [n], {**common, "job_id": job_id, "defer_by": n % 3 * 35})
+                for n, job_id in enumerate(ids)
+            ]
+            said = [side.call("enqueue_many", jobs, collect=False)]
+            said += [side.call("iter_jobs", queue, status=status) for status in (None, "deferred")]
+            said += [side.call("get_jobs_metadata", ids, queue)]
+            said += [side.call("as_completed", ids, queue, timeout=0)]
+            said += [side.call("get_queue_stats", queue), side.call("purge", queue)]
+            return said
+
+        self.step(f"look through {count} jobs", act)
+        self.look_around()
+
     @rule(ids=st.lists(IDS, max_size=5), queue=QUEUES)
     def get_many(self, ids: list[str], queue: str | None) -> None:
         self.call("get_jobs_metadata", ids, queue)
@@ -65,6 +125,8 @@ class ManyStory(Machine):
     )
     def ask_wrongly_for_many(self, ids: list[str], wrong: Any, queue: Any, chunk_size: Any) -> None:
         self.call("get_jobs_metadata", [*ids, wrong], queue)
+        self.call("as_completed", [*ids, wrong], queue, timeout=0)
+        self.call("as_completed", wrong, queue, timeout=0)
         self.call("enqueue_many", [], chunk_size=chunk_size)
         for operation in ("iter_jobs", "iter_results", "get_queue_stats", "purge"):
             self.call(operation, wrong)
@@ -86,13 +148,17 @@ class ManyStory(Machine):
         self.call("purge", queue)
         self.look_around()
 
-    @rule(queue=QUEUES)
-    def a_worker_tells_of_itself(self, queue: str | None) -> None:
+    @rule(ids=st.lists(IDS, max_size=2), timeout=WRONG_TIMEOUTS)
+    def take_as_completed_with_a_wrong_timeout(self, ids: list[str], timeout: Any) -> None:
+        self.call("as_completed", ids, timeout=timeout)
+
+    @rule(queue=QUEUES, record=st.sampled_from([HEALTH, HEALTH, b"of another program"]))
+    def a_worker_tells_of_itself(self, queue: str | None, record: bytes) -> None:
         key = keys.health_check(queue or DEFAULT_QUEUE)
 
         def act(side: Side) -> Any:
-            side.put(key, HEALTH, 61)
-            said = side.call("get_worker_health", queue)
+            side.put(key, record, 61)
+            said = [side.call("get_worker_health", name) for name in (queue, "elsewhere")]
             side.remove(key)
             return said, side.call("get_worker_health", queue)
 

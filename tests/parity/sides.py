@@ -21,19 +21,21 @@ from arqade import (
     JobRequest,
     JobResult,
     MockArqQueue,
+    PickleCodec,
     QueueStats,
     RedisArqQueue,
     SyncMockArqQueue,
     SyncRedisArqQueue,
     WorkerHealth,
 )
-from arqade._protocol import keys
+from arqade._protocol import keys, payloads, scripts
 from tests.parity.values import Moment, build, normal, spoil
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from arqade._protocol.scripts import Command
     from arqade.codecs import Codec
 
 __all__ = ["AsyncMockSide", "AsyncRedisSide", "MockSide", "RedisSide", "Request", "Side", "Until"]
@@ -82,24 +84,29 @@ class Until:
     naive: bool = False
 
 
-def listed(found: list[Any], error: Exception | None = None) -> tuple[Any, ...]:
-    """Make what an iterator gave comparable: neither jobs nor the ids in an error have an order."""
-    named = str(error).rpartition("ids=")[2].split(", ") if error else []
-    return sorted(found, key=lambda job: job.id), sorted(named)
+@attrs.frozen
+class Listed:
+    """What an iterator gave, and what it raised in the end."""
+
+    found: list[Any]
+    error: Exception | None = None
+
+
+ITERATORS = ("as_completed", "iter_jobs", "iter_results")
 
 
 async def call_async(queue: Any, operation: str, args: Any, kwargs: Any) -> Any:
     """Call an operation of an async queue, as `Side._call` does with a sync one."""
     answer = getattr(queue, operation)(*args, **kwargs)
-    if not operation.startswith("iter_"):
+    if operation not in ITERATORS:
         return await answer
     found = []
     try:
         async for job in answer:
             found.append(job)  # noqa: PERF401 - what came before an error counts
-    except JobDeserializationError as error:
-        return listed(found, error)
-    return listed(found)
+    except Exception as error:  # noqa: BLE001 - it is what is compared
+        return Listed(found, error)
+    return Listed(found)
 
 
 @attrs.frozen
@@ -159,7 +166,8 @@ class Side:
         # An answer belongs to the caller, and so do the arguments.
         for value in (args, kwargs):
             spoil(value)
-        for job in answer if isinstance(answer, list) else [answer]:
+        found = answer.found if isinstance(answer, Listed) else answer
+        for job in found if isinstance(found, list) else [found]:
             if isinstance(job, JobMetadata):
                 spoil(job.args)
                 spoil(job.kwargs)
@@ -168,14 +176,14 @@ class Side:
 
     def _call(self, operation: str, args: Any, kwargs: Any) -> Any:
         answer = getattr(self.queue, operation)(*args, **kwargs)
-        if not operation.startswith("iter_"):
+        if operation not in ITERATORS:
             return answer
-        found = []
+        found: list[Any] = []
         try:
             found.extend(answer)
-        except JobDeserializationError as error:
-            return listed(found, error)
-        return listed(found)
+        except Exception as error:  # noqa: BLE001 - it is what is compared
+            return Listed(found, error)
+        return Listed(found)
 
     def _arguments(self, value: Any) -> Any:
         match value:
@@ -211,7 +219,7 @@ class Side:
             }
         return {"returned": self._value(answer)}
 
-    def _value(self, answer: Any) -> Any:  # noqa: C901 - one case for each kind of answer
+    def _value(self, answer: Any) -> Any:  # noqa: C901, PLR0912 - one case for each kind of answer
         match answer:
             case JobMetadata():
                 fields: dict[str, Any] = {"type": type(answer).__name__}
@@ -234,6 +242,8 @@ class Side:
                 return attrs.evolve(answer, oldest_score=oldest)
             case WorkerHealth():
                 return attrs.evolve(answer, expires_in=Moment((answer.expires_in or 0) * 1000))
+            case Listed():
+                return self._listed(answer)
             case list():
                 return [self._value(part) for part in answer]
             case tuple():
@@ -243,6 +253,17 @@ class Side:
             case Moment():
                 return answer
         return normal(answer)
+
+    def _listed(self, answer: Listed) -> Any:
+        """Make comparable what an iterator gave: jobs that ended side by side have no order."""
+        found = [self._value(job) for job in sorted(answer.found, key=lambda job: job.id)]
+        match answer.error:
+            case None:
+                return found
+            case JobDeserializationError() as error if "ids=" in str(error):
+                # Nor have those that a listing can't decode.
+                return found, sorted(str(error).rpartition("ids=")[2].split(", "))
+        return found, self.outcome(answer.error)
 
     def _moment(self, value: datetime) -> Moment:
         assert value.tzinfo is UTC
@@ -303,13 +324,60 @@ class Side:
                 token = key.removeprefix(keys.once(""))
                 if token not in self.tokens:
                     continue
-                score, sent, job_id = value.split(b" ", 2)  # of the one job of the call
                 offset = self.tokens[token]
-                shown = (Moment(int(score) - offset), Moment(int(sent) - offset), job_id)
+                shown = [self._record(line, offset) for line in value.split(b"\n")]
             elif key.startswith((keys.job(""), keys.result(""))):
                 shown = self._envelope(value)
             found[key] = (shown, None if life is None else Moment(life))
         return found
+
+    @staticmethod
+    def _record(line: bytes, offset: int) -> Any:
+        """Make comparable what a marker says of a job of its call."""
+        if not line:
+            return None
+        score, sent, job_id = line.split(b" ", 2)
+        return Moment(int(score) - offset), Moment(int(sent) - offset), job_id
+
+    def send(self, command: Command[Any]) -> Any:
+        """Carry out a command as it is, and give the reply as it is."""
+        raise NotImplementedError
+
+    def send_many(self, jobs: Any, token: str, trouble: str) -> Any:
+        """Send the call for many jobs that `enqueue_many` sends, and make its reply comparable.
+
+        Args:
+            jobs: For each job id, queue, policy, and seconds until it is due.
+            token: The call's token; those of `enqueue_many` are random, and so never seen twice.
+            trouble: ``late`` if the call may create nothing any more, ``clock`` if it comes from a
+                machine whose clock is ahead, else nothing.
+        """
+        now = round(self.now()) + (5000 if trouble == "clock" else 0)
+        words: list[Any] = []
+        for job_id, queue_name, policy, seconds in jobs:
+            request = JobRequest[Any]("echo", (job_id,), job_id=job_id, defer_by=seconds)
+            envelope = payloads.encode_job(
+                request, job_id=job_id, enqueue_time=now, codec=PickleCodec(), max_bytes=10**6
+            )
+            times = payloads.job_times(request, now=now, expires_extra_ms=keys.EXPIRES_EXTRA_MS)
+            options = scripts.job_options(policy, times, fresh=False)
+            words += [job_id, queue_name or DEFAULT_QUEUE, envelope, options]
+        fence = now - 5000 if trouble == "late" else now + 10_000
+        reply = self.send(scripts.enqueue_many(words, now=now, token=token, fence=fence))
+        return [self._answer(answer) for answer in reply[1:]]
+
+    def _answer(self, answer: Any) -> Any:
+        match answer:
+            case int():
+                return Moment(answer - self.offset_ms)
+            case [b"repeated", score, sent, job_id]:
+                offset = self.offset_ms
+                return b"repeated", Moment(int(score) - offset), Moment(int(sent) - offset), job_id
+            case [b"exists", score, running, result, job]:
+                due = None if score is None else Moment(float(score) - self.offset_ms)
+                bodies = [part if part is None else self._envelope(part) for part in (result, job)]
+                return due, running, bodies
+        return answer
 
     def _envelope(self, data: bytes) -> Any:
         try:
@@ -355,6 +423,9 @@ class RedisSide(Side):
 
     def remove(self, key: str) -> None:
         self.raw.delete(key)
+
+    def send(self, command: Command[Any]) -> Any:
+        return self.raw.execute_command(*command.words_with_script)
 
     def _dump(self) -> dict[str, tuple[Any, int | None]]:
         found: dict[str, tuple[Any, int | None]] = {}
@@ -438,6 +509,9 @@ class MockSide(Side):
 
     def remove(self, key: str) -> None:
         self.store.delete(key)
+
+    def send(self, command: Command[Any]) -> Any:
+        return self.store.execute(command.words)
 
     def _dump(self) -> dict[str, tuple[Any, int | None]]:
         store = self.store

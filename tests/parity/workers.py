@@ -29,6 +29,33 @@ __all__ = ["StockSide", "WorkerMockSide", "WorkerStory", "open_sides"]
 
 PAUSE = 0.005
 
+OF_QUEUES = ("purge", "get_queue_stats")
+"""Operations that take no job's id."""
+
+LIVES_OF_JOBS = {
+    "asked to stop": "ask_to_stop run+abort",
+    "swallows that": "swallow_abort run+abort",
+    "fails then": "fail_when_aborted run+abort",
+    "is retried then": "retry_when_aborted run+abort",
+    "is retried before": "ask_and_retry run+abort",
+    "asked to stop before it starts": "echo killed cancel_job seconds=330 run+abort",
+    "asked to stop and purged": "echo killed cancel_job seconds=330 purge echo run+abort",
+    "cancelled when unknown": "delete_result cancel_job cancel_job echo run+abort",
+    "cancelled when running": "echo killed get_queue_stats list cancel_job list",
+    "purged when running": "echo killed purge list purge",
+    "purged between its tries": "retry_later run purge echo run",
+    "purged and enqueued": "echo purge retry_once run",
+    "replaced between its tries": "retry_later run echo run",
+    "enqueued again when it is done": "retry_once run delete_result retry_once run",
+    "of a later try": "retry_always=2 run",
+    "of a last try": "echo=9 run",
+    "kept for a while": "echo run seconds=3630 delete_result",
+    "kept and deleted": "echo run list delete_result delete_result",
+    "with a result that is none": "return_function run",
+    "with an error that is none": "raise_unpicklable run",
+}
+"""Jobs that are enqueued, and what happens to them; a number is that of the first try."""
+
 ROUNDING = 5
 """Times are rounded: what was enqueued just now may be due in a moment, in milliseconds."""
 
@@ -225,6 +252,33 @@ class WorkerStory(Story):
         """The usual life of a job."""
         self.enqueue(name, *args, _job_id=job_id, _queue_name=queue, _on_conflict=policy)
         self.run_worker(queue=queue, settings=settings, hooks=hooks)
+
+    @rule(life=st.sampled_from(tuple(LIVES_OF_JOBS)), job_id=IDS, queue=QUEUES, settings=SETTINGS)
+    def have_a_life(
+        self, life: str, job_id: str, queue: str | None, settings: dict[str, Any]
+    ) -> None:
+        """Steps that seldom follow each other by chance, and belong together."""
+        for step in LIVES_OF_JOBS[life].split():
+            match step.split("="):
+                case "run", *_:
+                    self.run_worker(queue=queue, settings=settings, hooks=False)
+                case "run+abort", *_:
+                    self.run_worker(
+                        queue=queue, settings={**settings, "allow_abort_jobs": True}, hooks=False
+                    )
+                case "killed", *_:
+                    self.a_worker_was_killed(job_id=job_id)
+                case "seconds", number:
+                    self.let_time_pass(seconds=int(number))
+                case ("cancel_job" | "delete_result" | "purge" | "get_queue_stats") as name, *_:
+                    self.call(name, *(() if name in OF_QUEUES else (job_id,)), queue)
+                case "list", *_:
+                    self.look_through(queue=queue, status="in_progress")
+                case name, *number:
+                    options = {"_job_id": job_id, "_queue_name": queue, "_on_conflict": "replace"}
+                    first_try = int(*number) or None
+                    self.enqueue(name, **options, _job_try=first_try)
+            self.read(job_id, queue)
 
     @rule(name=st.sampled_from(SOME), job_id=IDS, queue=QUEUES, args=ARGS, options=STOCK_OPTIONS)
     def enqueue_with_stock_client(

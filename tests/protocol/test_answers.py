@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-import attrs
 import pytest
 
 from arqade._protocol import answers
@@ -358,8 +357,3 @@ class TestEnqueued:
         view = seen(score=DUE, job=MISSING_CLASS)
         with pytest.raises(JobDeserializationError, match="id=j"):
             self.enqueued(EnqueueAnswer("exists", NOW, view=view))
-
-    def test_question_is_not_changed(self):
-        """What was asked is a value that nothing changes."""
-        with pytest.raises(attrs.exceptions.FrozenInstanceError):
-            asked_for().explicit = True
