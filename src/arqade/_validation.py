@@ -159,4 +159,4 @@ def ms_to_datetime(value: int) -> datetime:
         OverflowError: No datetime can hold it.
     """
     # By addition: a float of seconds would lose milliseconds to rounding.
-    return _EPOCH + timedelta(milliseconds=value)
+    return _EPOCH + value * _MILLISECOND

@@ -51,7 +51,7 @@ COMMANDS = {
     "purge": inspection.purge("mail", 0, 500),
     "stats": inspection.counts("mail", 0, 1000),
 }
-WORDS_FOR_EACH_JOB = {"enqueue": 4, "view": 1}
+WORDS_FOR_EACH_JOB = {"view": 1}
 """Arguments that a script takes for each of some jobs, after the others."""
 
 

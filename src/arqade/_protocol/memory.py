@@ -272,17 +272,18 @@ class MemoryStore:
         return answer
 
     def _view_one(self, job_id: str, queue: str, wanted: str) -> list[Any]:
-        result, job = self.get(keys.result(job_id)), self.get(keys.job(job_id))
+        result = self.get(keys.result(job_id))
+        if result is not None:
+            return [None, 0, result if wanted in ("result", "metadata") else b"", None]
+        job = self.get(keys.job(job_id))
         score, running = self.score(queue, job_id), self.get(keys.in_progress(job_id)) is not None
         state = "in_progress" if running else "queued"
         if not running and score is not None and score > self.now():
             state = "deferred"
         with_job = wanted == "metadata" or (score is not None and wanted in ("waiting", state))
-        if wanted not in ("result", "metadata"):
-            result = None if result is None else b""
-        if not with_job or result is not None:
+        if not with_job:
             job = None if job is None else b""
-        return [score, int(running), result, job]
+        return [score, int(running), None, job]
 
     def _stats(self, queue: str, offset: int, limit: int) -> list[Any]:
         scores = self._sets.get(queue, {}).values()

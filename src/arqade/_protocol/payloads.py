@@ -16,7 +16,13 @@ from arqade.exceptions import JobDeserializationError, JobSerializationError, Pa
 from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from arqade.codecs import Codec
+
+INT_OR_NONE = (int, type(None))
+STR_OR_NONE = (str, type(None))
+TUPLE_OR_LIST = (tuple, list)
 
 logger = logging.getLogger(__name__)
 
@@ -159,44 +165,6 @@ def queued_metadata(
     )
 
 
-def _decode(data: bytes, *, what: str, job_id: str, codec: Codec) -> dict[str, Any]:
-    try:
-        envelope = codec.loads(data)
-        return {
-            "id": job_id,
-            "name": _checked(envelope["f"], str),
-            # A JSON serializer makes a list of the tuple.
-            "args": tuple(_checked(envelope["a"], tuple | list)),
-            "kwargs": _checked(envelope["k"], dict),
-            "enqueue_time": ms_to_datetime(envelope["et"]),
-            "job_try": _checked(envelope["t"], int | None),
-            **(_result_fields(envelope) if what == "result" else {}),
-        }
-    except Exception as error:
-        raise JobDeserializationError(
-            f"The bytes of this {what} can't be decoded by {type(codec).__name__} "
-            f"({type(error).__name__}): is a class missing here, or does the worker use another "
-            f"codec? get_job_status still answers. id={job_id}",
-            job_id,
-        ) from error
-
-
-def _result_fields(envelope: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "start_time": ms_to_datetime(envelope["st"]),
-        "finish_time": ms_to_datetime(envelope["ft"]),
-        "success": _checked(envelope["s"], bool),
-        "result": envelope["r"],
-        "queue_name": _checked(envelope.get("q"), str | None),
-    }
-
-
-def _checked(value: Any, kind: Any) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(f"found {type(value).__name__} where {kind} belongs")
-    return value
-
-
 def decode_job(
     data: bytes, *, job_id: str, queue_name: str, status: JobStatus, score: int | None, codec: Codec
 ) -> JobMetadata[Any]:
@@ -205,8 +173,17 @@ def decode_job(
     Raises:
         JobDeserializationError: The codec can't decode them, or they hold no job.
     """
-    fields = _decode(data, what="job", job_id=job_id, codec=codec)
-    return JobMetadata(**fields, queue_name=queue_name, status=status, score=score)
+    try:
+        envelope = codec.loads(data)
+        return JobMetadata(
+            *_job_fields(envelope, job_id),
+            status,
+            queue_name,
+            score=score,
+            job_try=_checked(envelope["t"], INT_OR_NONE),
+        )
+    except Exception as error:
+        raise _undecodable("job", job_id, codec, error) from error
 
 
 def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) -> JobResult[Any]:
@@ -221,9 +198,48 @@ def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) ->
     Raises:
         JobDeserializationError: The codec can't decode them, or they hold no result.
     """
-    fields = _decode(data, what="result", job_id=job_id, codec=codec)
-    fields["queue_name"] = fields["queue_name"] or queue_name
-    return JobResult(**fields, status=JobStatus.complete)
+    try:
+        envelope = codec.loads(data)
+        return JobResult(
+            *_job_fields(envelope, job_id),
+            JobStatus.complete,
+            _checked(envelope.get("q"), STR_OR_NONE) or queue_name,
+            ms_to_datetime(envelope["st"]),
+            ms_to_datetime(envelope["ft"]),
+            _checked(envelope["s"], bool),
+            envelope["r"],
+            job_try=_checked(envelope["t"], INT_OR_NONE),
+        )
+    except Exception as error:
+        raise _undecodable("result", job_id, codec, error) from error
+
+
+def _job_fields(
+    envelope: dict[str, Any], job_id: str
+) -> tuple[str, str, tuple[Any, ...], dict[str, Any], datetime]:
+    return (
+        job_id,
+        _checked(envelope["f"], str),
+        # A JSON serializer makes a list of the tuple.
+        tuple(_checked(envelope["a"], TUPLE_OR_LIST)),
+        _checked(envelope["k"], dict),
+        ms_to_datetime(envelope["et"]),
+    )
+
+
+def _checked(value: Any, kind: type | tuple[type, ...]) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"found {type(value).__name__} where {kind} belongs")
+    return value
+
+
+def _undecodable(what: str, job_id: str, codec: Codec, error: Exception) -> JobDeserializationError:
+    return JobDeserializationError(
+        f"The bytes of this {what} can't be decoded by {type(codec).__name__} "
+        f"({type(error).__name__}): is a class missing here, or does the worker use another "
+        f"codec? get_job_status still answers. id={job_id}",
+        job_id,
+    )
 
 
 def as_metadata(result: JobResult[Any]) -> JobMetadata[Any]:

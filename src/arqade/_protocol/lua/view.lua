@@ -8,7 +8,7 @@
 --       + its id
 -- Gives {the server's time in ms, and for each job: score, in progress, result, job}; score,
 -- result and job are false where there is none, and '' where there is one whose bytes are not
--- wanted. It stops before the end once it holds MOST bytes: longer replies hold up the server.
+-- wanted. Where there is a result, nothing else is looked at. It stops before the end once it holds MOST bytes: longer replies hold up the server.
 
 local MOST = 1048576
 
@@ -38,9 +38,12 @@ local answer, size = {now}, 0
 for n = 3, #ARGV do
   local id, last = ARGV[n], #answer
   local result = read('arq:result:' .. id, with_result)
-  local score = call('ZSCORE', queue, id)
-  local in_progress = call('EXISTS', 'arq:in-progress:' .. id)
-  local job = read('arq:job:' .. id, not result and is_wanted(score, in_progress))
+  local score, in_progress, job = false, 0, false
+  if not result then
+    score = call('ZSCORE', queue, id)
+    in_progress = call('EXISTS', 'arq:in-progress:' .. id)
+    job = read('arq:job:' .. id, is_wanted(score, in_progress))
+  end
   answer[last + 1], answer[last + 2] = score, in_progress
   answer[last + 3], answer[last + 4] = result, job
   size = size + #(result or '') + #(job or '')
