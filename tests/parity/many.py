@@ -78,11 +78,12 @@ class ManyStory(Machine):
         if between:
             self.call(between, jobs[0][0])
         again = jobs[:1] if fewer else jobs
-        self.step(
-            f"enqueue {again!a} again {trouble}",
-            lambda side: side.send_many(again, token, trouble),
-        )
-        self.let_a_moment_pass()
+        for what in (trouble, ""):
+            self.step(
+                f"enqueue {again!a} again {what}",
+                lambda side, what=what: side.send_many(again, token, what),
+            )
+            self.let_a_moment_pass()
         self.look_around()
 
     @rule(ids=st.lists(IDS, max_size=5), queue=QUEUES, timeout=TIMEOUTS, more=st.booleans())

@@ -12,7 +12,7 @@ pytest.importorskip("arq", reason="the jobs run on a stock worker, in this proce
 
 from tests.parity.conftest import BATCH, EXAMPLES_VARIABLE, STEPS
 from tests.parity.machine import COUNT
-from tests.parity.mutations import MUTATIONS
+from tests.parity.mutations_of_many import MUTATIONS
 from tests.parity.workers import WorkerStory, open_sides
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from tests.parity.sides import Side
 
-BATCHES = 12
+BATCHES = 4
+"""The rarest of them is noticed in some dozens of stories; this is a thousand."""
+
 QUICK = (
     "duplicates are accepted",
     "deferral is ignored",

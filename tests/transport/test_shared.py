@@ -17,7 +17,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from arqade import RedisArqQueue
 from arqade._transport.lines import LineBroken
 from arqade._transport.redis_py import pack_command
-from arqade._transport.shared import MAX_IN_FLIGHT, SharedConnection, SharedPipe
+from arqade._transport.shared import MAX_IN_FLIGHT, SharedConnection
+from arqade._transport.shared_pipe import SharedPipe
 
 
 @contextlib.asynccontextmanager

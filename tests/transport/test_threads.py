@@ -13,7 +13,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from arqade._transport import threads
 from arqade._transport.lines import LineBroken
 from arqade._transport.redis_py import pack_command
-from arqade._transport.threads import ThreadConnections, ThreadPipe
+from arqade._transport.thread_pipe import ThreadPipe
+from arqade._transport.threads import ThreadConnections
 
 
 @contextlib.contextmanager

@@ -30,8 +30,9 @@ from arqade._protocol.errors import closed_error
 from arqade._transport.errors import is_transient, translate
 from arqade._transport.lines import LineBroken
 from arqade._transport.redis_py import pack_command
-from arqade._transport.shared import SharedConnection, SharedPipe
+from arqade._transport.shared import SharedConnection
 from arqade._transport.shared_listener import SharedListener, SharedWatch
+from arqade._transport.shared_pipe import SharedPipe
 from arqade.exceptions import QueueConnectionError, QueueServerError, WrongEventLoopError
 
 if TYPE_CHECKING:

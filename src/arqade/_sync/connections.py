@@ -32,7 +32,8 @@ from arqade._transport.errors import is_transient, translate
 from arqade._transport.lines import LineBroken
 from arqade._transport.redis_py import pack_command
 from arqade._transport.thread_listener import ThreadListener, ThreadWatch
-from arqade._transport.threads import ThreadConnections, ThreadPipe
+from arqade._transport.thread_pipe import ThreadPipe
+from arqade._transport.threads import ThreadConnections
 from arqade.exceptions import QueueConnectionError, QueueServerError, WrongEventLoopError
 
 if TYPE_CHECKING:

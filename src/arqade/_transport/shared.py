@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from arqade._transport.redis_py import AsyncConnection, AsyncPool
 
-__all__ = ["SharedConnection", "SharedPipe"]
+__all__ = ["Call", "SharedConnection"]
 
 MAX_IN_FLIGHT = 4 * 1024 * 1024
 """Bytes that may be sent and not yet answered; further callers wait. One command always may."""
@@ -41,7 +41,7 @@ CONNECT_PAUSE = 0.05
 """Seconds from a failed attempt to connect to the next one, at least."""
 
 
-class _Call:
+class Call:
     """A command and who waits for its reply."""
 
     __slots__ = ("end", "packed", "reply", "sent")
@@ -99,9 +99,9 @@ class SharedConnection(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._cleaning: set[asyncio.Task[None]] = set()
         self._not_before = 0.0
-        self._in_flight: deque[_Call] = deque()
+        self._in_flight: deque[Call] = deque()
         self._in_flight_bytes = 0
-        self._waiting: deque[_Call] = deque()
+        self._waiting: deque[Call] = deque()
         self._buffer: list[bytes] = []
         self._paused = False
         self._last_reply = 0.0
@@ -130,11 +130,11 @@ class SharedConnection(asyncio.Protocol):
             await asyncio.sleep(0)
         return await self.start(packed, end).reply
 
-    def start(self, packed: bytes, end: float) -> _Call:
+    def start(self, packed: bytes, end: float) -> Call:
         """Send a command, as soon as there is a connection with room for it."""
         if self._pid != os.getpid():
             self._begin()
-        call = _Call(packed, end, self._loop.create_future())
+        call = Call(packed, end, self._loop.create_future())
         transport = self._transport
         if transport is None:
             self._waiting.append(call)
@@ -165,7 +165,7 @@ class SharedConnection(asyncio.Protocol):
             bool(self._in_flight) and self._in_flight_bytes + size > MAX_IN_FLIGHT
         )
 
-    def _send(self, call: _Call, transport: asyncio.Transport) -> None:
+    def _send(self, call: Call, transport: asyncio.Transport) -> None:
         call.sent = now = time.monotonic()
         if now + self._socket_timeout < self._timer_end:
             self._arm(now + self._socket_timeout)
@@ -274,7 +274,7 @@ class SharedConnection(asyncio.Protocol):
             self._connect_soon()
 
     @staticmethod
-    def _fail(calls: deque[_Call], error: Exception) -> None:
+    def _fail(calls: deque[Call], error: Exception) -> None:
         for call in calls:
             call.fail(error)
         calls.clear()
@@ -366,7 +366,7 @@ class SharedConnection(asyncio.Protocol):
             self._arm(min(ends))
 
     @staticmethod
-    def _end_late(calls: Iterable[_Call], now: float) -> None:
+    def _end_late(calls: Iterable[Call], now: float) -> None:
         for call in calls:
             if call.end <= now:
                 call.fail(RedisTimeoutError("no reply in time"))
@@ -409,47 +409,3 @@ class SharedConnection(asyncio.Protocol):
 def _forget(reply: asyncio.Future[Any]) -> None:
     if not reply.cancelled():
         reply.exception()  # It was seen: asyncio shall not warn.
-
-
-class SharedPipe:
-    """Sends commands without waiting for the replies to earlier ones.
-
-    Args:
-        line: The connection.
-    """
-
-    def __init__(self, line: SharedConnection) -> None:
-        self._line = line
-        self._calls: deque[_Call] = deque()
-        self._failed = False
-
-    @property
-    def failed(self) -> bool:
-        """Whether a command was refused or got no answer: none is sent any more after it."""
-        return self._failed or any(
-            call.reply.done() and not call.reply.cancelled() and call.reply.exception() is not None
-            for call in self._calls
-        )
-
-    async def send(self, packed: bytes, end: float) -> bool:
-        """Send a command if no earlier one has failed; tell whether it was."""
-        if self.failed:
-            return False
-        self._calls.append(self._line.start(packed, end))
-        # Replies and errors are noticed in the event loop.
-        await asyncio.sleep(0)
-        return True
-
-    async def receive(self, end: float) -> Any:
-        """Give the reply to the oldest command that was sent; errors are those of `exchange`."""
-        try:
-            return await self._calls.popleft().reply
-        except (LineBroken, RedisError):
-            self._failed = True
-            raise
-
-    async def aclose(self) -> None:
-        """Forget the replies that are still to come."""
-        for call in self._calls:
-            call.reply.cancel()
-        self._calls.clear()
