@@ -118,6 +118,11 @@ BAD_BULKS: Final[Mapping[str, tuple[str, tuple[Any, ...], Mapping[str, Any], typ
     "id empty": ("get_jobs_metadata", (["conformance:k", ""],), {}, ValueError),
     "id int": ("get_jobs_metadata", ([5],), {}, TypeError),
     "id and queue_name empty": ("get_jobs_metadata", ([], ""), {}, ValueError),
+    "one id to wait for": ("as_completed", ("conformance:k",), {}, TypeError),
+    "no ids to wait for": ("as_completed", (None,), {}, TypeError),
+    "id to wait for empty": ("as_completed", (["conformance:k", ""],), {}, ValueError),
+    "id to wait for int": ("as_completed", ([5],), {}, TypeError),
+    "queue_name to wait in empty": ("as_completed", ([], ""), {}, ValueError),
     "status unknown": ("iter_jobs", (), {"status": "done"}, ValueError),
     "status int": ("iter_jobs", (), {"status": 5}, TypeError),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from arqade import (
     CancelOutcome,
     JobNotFound,
@@ -167,6 +169,37 @@ class PurgesTheDefaultQueue(SyncMockArqQueue):
         return super().purge()
 
 
+class WaitsForAllOrNothing(SyncMockArqQueue):
+    def as_completed(self, job_ids, queue_name=None, *, timeout=None):
+        for job_id in job_ids:
+            yield self.wait_for_result(job_id, queue_name, timeout=timeout)
+
+
+class EndsInSilence(SyncMockArqQueue):
+    def as_completed(self, job_ids, queue_name=None, *, timeout=None):
+        results = super().as_completed(job_ids, queue_name, timeout=timeout)
+        return self.until_the_end(results)
+
+    def until_the_end(self, results):
+        with contextlib.suppress(TimeoutError, JobNotFound):
+            yield from results
+
+
+class WaitsInAnyQueue(SyncMockArqQueue):
+    def as_completed(self, job_ids, queue_name=None, *, timeout=None):
+        found = {job.id: job.queue_name for job in self.jobs}
+        names = list(job_ids) if not isinstance(job_ids, str) else job_ids
+        if names and names[0] in found:
+            queue_name = found[names[0]]
+        return super().as_completed(names, queue_name, timeout=timeout)
+
+
+class SaysTooMuch(SyncMockArqQueue):
+    @property
+    def push_mode(self):
+        return "pubsub"
+
+
 FOUND_BY = {
     AcceptsDuplicates: ["test_same_id"],
     AlwaysReplaces: ["test_return_existing"],
@@ -192,5 +225,9 @@ FOUND_BY = {
     GivesJobsTwice: ["test_many"],
     CountsAllAsQueued: ["test_many"],
     PurgesTheDefaultQueue: ["test_many"],
+    WaitsForAllOrNothing: ["test_as_completed_unknown", "test_bad_bulk"],
+    EndsInSilence: ["test_as_completed_ends", "test_as_completed_unknown"],
+    WaitsInAnyQueue: ["test_as_completed_of_another_queue"],
+    SaysTooMuch: ["test_push_mode"],
 }
 """The wrong queues, and tests that must fail for them."""

@@ -5,9 +5,9 @@ mypy and pyright report an ignore that is not needed, so each wrong call is know
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import redis
 import redis.asyncio
@@ -93,6 +93,12 @@ async def many(queue: ArqQueue, requests: list[JobRequest[int]]) -> None:
         assert_type(job, JobMetadata[Any])
     async for result in queue.iter_results():
         assert_type(result, JobResult[Any])
+    async for result in queue.as_completed(["k"], "mail", timeout=5):
+        assert_type(result, JobResult[Any])
+    assert_type(queue.as_completed(str(n) for n in range(3)), AsyncIterator[JobResult[Any]])
+    queue.as_completed(["k"], None, 5)  # type: ignore[call-arg]
+    queue.as_completed([5])  # type: ignore[list-item]
+    assert_type(queue.push_mode, Literal["resp3", "resp2", "polling"] | None)
     stats = await queue.get_queue_stats()
     assert_type(stats, QueueStats)
     assert_type(stats.oldest_score, int | None)
@@ -118,6 +124,11 @@ def blocking(queue: SyncArqQueue, client: redis.Redis, wrong: redis.asyncio.Redi
         assert_type(job, JobMetadata[Any])
     for result in queue.iter_results():
         assert_type(result, JobResult[Any])
+    for result in queue.as_completed(["k"], timeout=5):
+        assert_type(result, JobResult[Any])
+    assert_type(queue.as_completed(["k"]), Iterator[JobResult[Any]])
+    queue.as_completed(["k"], timeout="5")  # type: ignore[arg-type]
+    assert_type(queue.push_mode, Literal["resp3", "resp2", "polling"] | None)
     assert_type(queue.get_queue_stats(), QueueStats)
     assert_type(queue.purge(), int)
     assert_type(queue.close(), None)

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from arqade._concurrency import async_sleep
-from arqade._conformance_cases import BAD_BULKS, BAD_QUEUES, UNSERIALIZABLE
-from arqade.exceptions import EnqueueManyError, JobSerializationError, QueueClosed
+from arqade._conformance_cases import BAD_BULKS, BAD_QUEUES, BAD_TIMEOUTS, UNSERIALIZABLE
+from arqade.exceptions import (
+    EnqueueManyError,
+    JobNotFound,
+    JobSerializationError,
+    QueueClosed,
+)
 from arqade.models import JobMetadata, JobRequest, JobStatus, QueueStats
 
 if TYPE_CHECKING:
@@ -25,6 +30,8 @@ __all__ = ["BulkConformance", "Room", "new_id"]
 COUNT = 120
 """More jobs than are sent, or read, with one command."""
 
+PUSH_MODES = (None, "resp3", "resp2", "polling")
+"""How a queue may hear of results."""
 
 PATIENCE = 10.0
 """Seconds for a job to expire, on a slow machine."""
@@ -172,6 +179,57 @@ class BulkConformance:
             assert await queue.get_jobs_metadata([]) == []
             assert await queue.get_worker_health(room.name) is None
 
+    async def test_as_completed_of_nothing(self, queue: ArqQueue) -> None:
+        """Of no jobs there are no results, and nothing is waited for."""
+        assert not await _collect(queue.as_completed([]))
+        assert not await _collect(queue.as_completed(iter(()), "conformance:queue", timeout=0))
+
+    @pytest.mark.parametrize("timeout", [0, 0.05])
+    async def test_as_completed_ends(self, queue: ArqQueue, timeout: float) -> None:
+        """A wait without a result is over when its time is, and not before."""
+        async with Room(queue) as room:
+            ids = [(await room.enqueue("work")).id, (await room.enqueue("work")).id]
+            results = queue.as_completed(ids, room.name, timeout=timeout)
+            start = time.monotonic()
+            with pytest.raises(TimeoutError):
+                await _collect(results)
+            waited = time.monotonic() - start
+            assert timeout <= waited < timeout + 5
+
+    async def test_as_completed_unknown(self, queue: ArqQueue) -> None:
+        """Unknown jobs are named in the end, the first of them by the error itself."""
+        first, second = new_id(), new_id()
+        with pytest.raises(JobNotFound) as caught:
+            await _collect(queue.as_completed(iter([first, second]), timeout=PATIENCE))
+        assert caught.value.job_id == first
+        assert second in "".join(caught.value.__notes__)
+
+    async def test_as_completed_of_another_queue(self, queue: ArqQueue) -> None:
+        """A job of another queue is not found, and is not waited for."""
+        async with Room(queue) as room:
+            job = await room.enqueue("work")
+            with pytest.raises(JobNotFound) as caught:
+                await _collect(queue.as_completed([job.id], f"{room.name}:other", timeout=PATIENCE))
+            assert caught.value.job_id == job.id
+
+    @pytest.mark.parametrize("case", BAD_TIMEOUTS.values(), ids=BAD_TIMEOUTS)
+    async def test_as_completed_bad_timeout(
+        self, queue: ArqQueue, case: tuple[Any, type[Exception]]
+    ) -> None:
+        """A time-out that is none is refused when it is given."""
+        timeout, error = case
+        with pytest.raises(error):
+            queue.as_completed([], timeout=timeout)
+
+    async def test_push_mode(self, queue: ArqQueue) -> None:
+        """A queue says how it hears of results, before and after it had to wait for one."""
+        async with Room(queue) as room:
+            assert queue.push_mode in PUSH_MODES
+            job = await room.enqueue("work")
+            with pytest.raises(TimeoutError):
+                await queue.wait_for_result(job.id, room.name, timeout=0.01)
+            assert queue.push_mode in PUSH_MODES
+
     @pytest.mark.parametrize("case", BAD_BULKS.values(), ids=BAD_BULKS)
     async def test_bad_bulk(
         self, queue: ArqQueue, case: tuple[str, tuple[Any, ...], Mapping[str, Any], type[Exception]]
@@ -203,6 +261,6 @@ class BulkConformance:
         for operation in ("get_queue_stats", "get_worker_health", "purge"):
             with pytest.raises(QueueClosed):
                 await getattr(queue, operation)()
-        for jobs in (queue.iter_jobs(), queue.iter_results()):
+        for jobs in (queue.iter_jobs(), queue.iter_results(), queue.as_completed([new_id()])):
             with pytest.raises(QueueClosed):
                 await _collect(jobs)

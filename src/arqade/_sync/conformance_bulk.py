@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from arqade._concurrency import sleep
-from arqade._conformance_cases import BAD_BULKS, BAD_QUEUES, UNSERIALIZABLE
-from arqade.exceptions import EnqueueManyError, JobSerializationError, QueueClosed
+from arqade._conformance_cases import BAD_BULKS, BAD_QUEUES, BAD_TIMEOUTS, UNSERIALIZABLE
+from arqade.exceptions import (
+    EnqueueManyError,
+    JobNotFound,
+    JobSerializationError,
+    QueueClosed,
+)
 from arqade.models import JobMetadata, JobRequest, JobStatus, QueueStats
 
 if TYPE_CHECKING:
@@ -26,6 +31,8 @@ __all__ = ["Room", "SyncBulkConformance", "new_id"]
 COUNT = 120
 """More jobs than are sent, or read, with one command."""
 
+PUSH_MODES = (None, "resp3", "resp2", "polling")
+"""How a queue may hear of results."""
 
 PATIENCE = 10.0
 """Seconds for a job to expire, on a slow machine."""
@@ -169,6 +176,57 @@ class SyncBulkConformance:
             assert queue.get_jobs_metadata([]) == []
             assert queue.get_worker_health(room.name) is None
 
+    def test_as_completed_of_nothing(self, queue: SyncArqQueue) -> None:
+        """Of no jobs there are no results, and nothing is waited for."""
+        assert not _collect(queue.as_completed([]))
+        assert not _collect(queue.as_completed(iter(()), "conformance:queue", timeout=0))
+
+    @pytest.mark.parametrize("timeout", [0, 0.05])
+    def test_as_completed_ends(self, queue: SyncArqQueue, timeout: float) -> None:
+        """A wait without a result is over when its time is, and not before."""
+        with Room(queue) as room:
+            ids = [room.enqueue("work").id, room.enqueue("work").id]
+            results = queue.as_completed(ids, room.name, timeout=timeout)
+            start = time.monotonic()
+            with pytest.raises(TimeoutError):
+                _collect(results)
+            waited = time.monotonic() - start
+            assert timeout <= waited < timeout + 5
+
+    def test_as_completed_unknown(self, queue: SyncArqQueue) -> None:
+        """Unknown jobs are named in the end, the first of them by the error itself."""
+        first, second = new_id(), new_id()
+        with pytest.raises(JobNotFound) as caught:
+            _collect(queue.as_completed(iter([first, second]), timeout=PATIENCE))
+        assert caught.value.job_id == first
+        assert second in "".join(caught.value.__notes__)
+
+    def test_as_completed_of_another_queue(self, queue: SyncArqQueue) -> None:
+        """A job of another queue is not found, and is not waited for."""
+        with Room(queue) as room:
+            job = room.enqueue("work")
+            with pytest.raises(JobNotFound) as caught:
+                _collect(queue.as_completed([job.id], f"{room.name}:other", timeout=PATIENCE))
+            assert caught.value.job_id == job.id
+
+    @pytest.mark.parametrize("case", BAD_TIMEOUTS.values(), ids=BAD_TIMEOUTS)
+    def test_as_completed_bad_timeout(
+        self, queue: SyncArqQueue, case: tuple[Any, type[Exception]]
+    ) -> None:
+        """A time-out that is none is refused when it is given."""
+        timeout, error = case
+        with pytest.raises(error):
+            queue.as_completed([], timeout=timeout)
+
+    def test_push_mode(self, queue: SyncArqQueue) -> None:
+        """A queue says how it hears of results, before and after it had to wait for one."""
+        with Room(queue) as room:
+            assert queue.push_mode in PUSH_MODES
+            job = room.enqueue("work")
+            with pytest.raises(TimeoutError):
+                queue.wait_for_result(job.id, room.name, timeout=0.01)
+            assert queue.push_mode in PUSH_MODES
+
     @pytest.mark.parametrize("case", BAD_BULKS.values(), ids=BAD_BULKS)
     def test_bad_bulk(
         self,
@@ -202,6 +260,6 @@ class SyncBulkConformance:
         for operation in ("get_queue_stats", "get_worker_health", "purge"):
             with pytest.raises(QueueClosed):
                 getattr(queue, operation)()
-        for jobs in (queue.iter_jobs(), queue.iter_results()):
+        for jobs in (queue.iter_jobs(), queue.iter_results(), queue.as_completed([new_id()])):
             with pytest.raises(QueueClosed):
                 _collect(jobs)

@@ -220,7 +220,7 @@ class SharedListener(asyncio.Protocol):
             self._broken()
         elif silence >= HEARTBEAT:
             self._tracker.ping()
-            self._beat = self._loop.call_later(self._answer_time, self._heartbeat)
+            self._beat = self._loop.call_later(min(self._answer_time, HEARTBEAT), self._heartbeat)
         else:
             self._beat = self._loop.call_later(HEARTBEAT - silence, self._heartbeat)
 
