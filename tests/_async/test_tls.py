@@ -9,20 +9,24 @@ from tests.harness.states import put_complete, put_queued
 from tests.harness.tls import tls_url
 
 
-async def test_queue_over_tls(redis_url, raw, tmp_path):
-    """Everything works over TLS, pushed results and large jobs too."""
+@pytest.fixture
+def secure_url(redis_url, tmp_path):
+    """The server behind TLS."""
     with tls_url(redis_url, tmp_path) as url:
-        async with await RedisArqQueue.from_url(url) as queue:
-            job = await queue.enqueue("work", b"0" * 3_000_000)
-            assert await queue.get_job_metadata(job.id) == job
-            put_queued(raw)
-            timer = threading.Timer(0.2, put_complete, (raw,))
-            timer.start()
-            assert (await queue.wait_for_result("k", timeout=10)).result == 42
-            timer.join()
-            assert queue.push_mode == "resp3"
-        # What follows keeps the two contexts apart, which are of two kinds.
-        assert url.startswith("rediss://")
+        yield url
+
+
+async def test_queue_over_tls(secure_url, raw):
+    """Everything works over TLS, pushed results and large jobs too."""
+    async with await RedisArqQueue.from_url(secure_url) as queue:
+        job = await queue.enqueue("work", b"0" * 3_000_000)
+        assert await queue.get_job_metadata(job.id) == job
+        put_queued(raw)
+        timer = threading.Timer(0.2, put_complete, (raw,))
+        timer.start()
+        assert (await queue.wait_for_result("k", timeout=10)).result == 42
+        timer.join()
+        assert queue.push_mode == "resp3"
 
 
 async def test_certificate_of_another_host(redis_url, tmp_path):

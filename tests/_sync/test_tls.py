@@ -10,20 +10,24 @@ from tests.harness.states import put_complete, put_queued
 from tests.harness.tls import tls_url
 
 
-def test_queue_over_tls(redis_url, raw, tmp_path):
-    """Everything works over TLS, pushed results and large jobs too."""
+@pytest.fixture
+def secure_url(redis_url, tmp_path):
+    """The server behind TLS."""
     with tls_url(redis_url, tmp_path) as url:
-        with SyncRedisArqQueue.from_url(url) as queue:
-            job = queue.enqueue("work", b"0" * 3_000_000)
-            assert queue.get_job_metadata(job.id) == job
-            put_queued(raw)
-            timer = threading.Timer(0.2, put_complete, (raw,))
-            timer.start()
-            assert queue.wait_for_result("k", timeout=10).result == 42
-            timer.join()
-            assert queue.push_mode == "resp3"
-        # What follows keeps the two contexts apart, which are of two kinds.
-        assert url.startswith("rediss://")
+        yield url
+
+
+def test_queue_over_tls(secure_url, raw):
+    """Everything works over TLS, pushed results and large jobs too."""
+    with SyncRedisArqQueue.from_url(secure_url) as queue:
+        job = queue.enqueue("work", b"0" * 3_000_000)
+        assert queue.get_job_metadata(job.id) == job
+        put_queued(raw)
+        timer = threading.Timer(0.2, put_complete, (raw,))
+        timer.start()
+        assert queue.wait_for_result("k", timeout=10).result == 42
+        timer.join()
+        assert queue.push_mode == "resp3"
 
 
 def test_certificate_of_another_host(redis_url, tmp_path):

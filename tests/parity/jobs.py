@@ -18,7 +18,9 @@ __all__ = ["EVENTFUL", "FUNCTIONS", "HOOKS", "NAMES"]
 
 Context = dict[str, Any]
 
-LONG = 60.0
+LONG = 5.0
+"""Longer than any worker takes to stop a job."""
+
 SHORT = 0.01
 LATER = 145
 """Seconds for which a job is put off; see the jumps of the stories."""

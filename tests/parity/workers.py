@@ -29,28 +29,25 @@ __all__ = ["StockSide", "WorkerMockSide", "WorkerStory", "open_sides"]
 
 PAUSE = 0.005
 
-OF_QUEUES = ("purge", "get_queue_stats")
-"""Operations that take no job's id."""
-
 LIVES_OF_JOBS = {
     "asked to stop": "ask_to_stop run+abort",
     "swallows that": "swallow_abort run+abort",
     "fails then": "fail_when_aborted run+abort",
     "is retried then": "retry_when_aborted run+abort",
     "is retried before": "ask_and_retry run+abort",
-    "asked to stop before it starts": "echo killed cancel_job seconds=330 run+abort",
-    "asked to stop and purged": "echo killed cancel_job seconds=330 purge echo run+abort",
-    "cancelled when unknown": "delete_result cancel_job cancel_job echo run+abort",
-    "cancelled when running": "echo killed get_queue_stats list cancel_job list",
+    "asked to stop before it starts": "echo killed cancel seconds=330 run+abort",
+    "asked to stop and purged": "echo killed cancel seconds=330 purge echo run+abort",
+    "cancelled when unknown": "delete cancel cancel echo run+abort",
+    "cancelled when running": "echo killed list cancel list",
     "purged when running": "echo killed purge list purge",
     "purged between its tries": "retry_later run purge echo run",
     "purged and enqueued": "echo purge retry_once run",
     "replaced between its tries": "retry_later run echo run",
-    "enqueued again when it is done": "retry_once run delete_result retry_once run",
+    "enqueued again when it is done": "retry_once run delete retry_once run",
     "of a later try": "retry_always=2 run",
     "of a last try": "echo=9 run",
-    "kept for a while": "echo run seconds=3630 delete_result",
-    "kept and deleted": "echo run list delete_result delete_result",
+    "kept for a while": "echo run seconds=3630 delete",
+    "kept and deleted": "echo run list delete delete",
     "with a result that is none": "return_function run",
     "with an error that is none": "raise_unpicklable run",
 }
@@ -259,25 +256,27 @@ class WorkerStory(Story):
     ) -> None:
         """Steps that seldom follow each other by chance, and belong together."""
         for step in LIVES_OF_JOBS[life].split():
-            match step.split("="):
-                case "run", *_:
+            match step.partition("="):
+                case "run", _, _:
                     self.run_worker(queue=queue, settings=settings, hooks=False)
-                case "run+abort", *_:
-                    self.run_worker(
-                        queue=queue, settings={**settings, "allow_abort_jobs": True}, hooks=False
-                    )
-                case "killed", *_:
+                case "run+abort", _, _:
+                    given = {**settings, "allow_abort_jobs": True}
+                    self.run_worker(queue=queue, settings=given, hooks=False)
+                case "killed", _, _:
                     self.a_worker_was_killed(job_id=job_id)
-                case "seconds", number:
+                case "seconds", _, number:
                     self.let_time_pass(seconds=int(number))
-                case ("cancel_job" | "delete_result" | "purge" | "get_queue_stats") as name, *_:
-                    self.call(name, *(() if name in OF_QUEUES else (job_id,)), queue)
-                case "list", *_:
+                case "cancel", _, _:
+                    self.cancel(operation="cancel_job", job_id=job_id, queue=queue, timeout=0)
+                case "delete", _, _:
+                    self.delete_result(job_id=job_id, queue=queue)
+                case "purge", _, _:
+                    self.purge(queue=queue)
+                case "list", _, _:
                     self.look_through(queue=queue, status="in_progress")
-                case name, *number:
+                case name, _, number:
                     options = {"_job_id": job_id, "_queue_name": queue, "_on_conflict": "replace"}
-                    first_try = int(*number) or None
-                    self.enqueue(name, **options, _job_try=first_try)
+                    self.enqueue(name, **options, _job_try=int(number) if number else None)
             self.read(job_id, queue)
 
     @rule(name=st.sampled_from(SOME), job_id=IDS, queue=QUEUES, args=ARGS, options=STOCK_OPTIONS)

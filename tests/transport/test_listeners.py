@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import threading
 import time
 
 import pytest
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
 
 from arqade import RedisArqQueue, SyncRedisArqQueue
 from arqade._transport import shared_listener, thread_listener
@@ -204,3 +207,31 @@ def test_heartbeat_finds_a_dead_connection(redis_url, raw, monkeypatch, kind):
             result = queue.wait_for_result("k", timeout=15)
     thread.join()
     assert result.result == 42
+
+
+def test_forgotten_queue_leaves_no_connection(redis_url, raw):
+    """A queue on a borrowed pool need not be closed: its listener ends with it."""
+    put_queued(raw)
+
+    async def use():
+        client = Redis.from_url(redis_url)
+        queue = RedisArqQueue(client)
+        with pytest.raises(TimeoutError):
+            await queue.wait_for_result("k", timeout=0.2)
+        assert listeners(raw) == 1
+        del queue
+        gc.collect()
+        await asyncio.sleep(0.1)
+        assert listeners(raw) == 0
+        await client.aclose(close_connection_pool=True)
+
+    asyncio.run(use())
+    client = BlockingRedis.from_url(redis_url)
+    queue = SyncRedisArqQueue(client)
+    with pytest.raises(TimeoutError):
+        queue.wait_for_result("k", timeout=0.2)
+    assert listeners(raw) == 1
+    del queue
+    gc.collect()
+    until(lambda: listeners(raw) == 0)
+    client.connection_pool.disconnect()

@@ -230,9 +230,10 @@ class Connections:
         await self._line.aclose()
 
     def abandon(self) -> None:
-        """Close the sockets, when nobody can use them any more."""
+        """Give up what was opened here, when nobody can close it any more."""
         self._listener.abandon()
-        self._line.abandon()
+        if self.owned:
+            self._line.abandon()
 
 
 class Pipe(Generic[T]):

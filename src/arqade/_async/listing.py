@@ -35,8 +35,8 @@ STATS_SLICE = 1000
 STATS_MOST = 10_000
 """Due jobs of which `get_queue_stats` looks whether they run."""
 
-PURGE_SLICE = 500
-"""Jobs that are removed with one command: some milliseconds of the server."""
+PURGE_SLICE = 100
+"""Jobs that are removed with one command: less than a millisecond of the server."""
 
 MOST_NAMED = 100
 """Ids that an error names."""

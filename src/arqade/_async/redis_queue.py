@@ -140,6 +140,7 @@ class RedisArqQueue(CommandQueue):
 
     def __del__(self) -> None:
         connections = getattr(self, "_connections", None)
-        if connections is not None and connections.owned and not connections.closed:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
+        if connections is not None and not connections.closed:
+            if connections.owned:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
             connections.abandon()

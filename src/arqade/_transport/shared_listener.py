@@ -239,11 +239,11 @@ class SharedListener(asyncio.Protocol):
             await asyncio.wait(self._cleaning)
 
     def abandon(self) -> None:
-        """Close the socket without an event loop's help, when nobody can use it any more."""
-        transport, self._transport = self._transport, None
-        if transport is not None and self._pid == os.getpid():
-            with contextlib.suppress(RuntimeError):  # Its event loop is closed, and so is it.
-                transport.abort()
+        """Give the connection up later, when nobody can close it any more."""
+        if self._transport is not None and self._pid == os.getpid():
+            # Its event loop may be closed, and the connection with it.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._drop)
 
 
 async def _disconnect(connection: AsyncConnection) -> None:
