@@ -267,13 +267,15 @@ async def test_pipe_stops_after_a_refusal(redis_url):
         await line.exchange(echo("first"), soon())
         pipe = SharedPipe(line)
         assert await pipe.send(pack_command(("NONSENSE",)), soon())
-        assert await pipe.send(echo(1), soon())
+        # The refusal may be here already.
+        sent = await pipe.send(echo(1), soon())
         while not pipe.failed:  # noqa: ASYNC110 - a pipe tells only who sends or receives
             await asyncio.sleep(0)
         assert not await pipe.send(echo(2), soon())
         with pytest.raises(ResponseError):
             await pipe.receive(soon())
-        assert await pipe.receive(soon()) == b"1"
+        if sent:
+            assert await pipe.receive(soon()) == b"1"
         await pipe.aclose()
 
 
