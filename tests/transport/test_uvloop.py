@@ -42,6 +42,8 @@ def test_queue_on_uvloop(redis_url, raw):
 
 def test_queue_over_tls_on_uvloop(redis_url, raw, tmp_path):
     """So it does over TLS."""
-    with tls_url(redis_url, tmp_path) as url:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(use(url, raw))
+    with (
+        tls_url(redis_url, tmp_path) as url,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(use(url, raw))
