@@ -203,7 +203,7 @@ WORKS: Final = {
         ),
         Work(
             "bulk", "Enqueue in bulk, results kept", "bulk", "whole", _BULK,
-            Size(3, 20_000), Size(5, 100_000),
+            Size(3, 100_000), Size(5, 100_000),
         ),
         Work(
             "bulk-10k", "Enqueue in bulk, results kept, 10 KiB", "bulk", "whole", _BULK,

@@ -93,6 +93,7 @@ def measure_stall(jobs: int, server: Server, subject: str = "arqade") -> dict[st
     results: dict[str, Any] = {
         "title": f"The server's pauses, {jobs:,} jobs", "jobs": jobs, "subjects": {}, "skipped": {}
     }  # fmt: skip
+    server.place(together=False)
     server.flush()
     server.client.config_set("slowlog-log-slower-than", SLOW_US)
     server.client.config_set("slowlog-max-len", 100_000)

@@ -30,11 +30,13 @@ from arqade.exceptions import (
 )
 from arqade.models import (
     CancelOutcome,
+    Finding,
     JobMetadata,
     JobRequest,
     JobResult,
     JobStatus,
     QueueStats,
+    Severity,
     WorkerHealth,
 )
 from arqade.settings import AnySettings, ArqMode, RedisSettings, build_arq_redis_settings
@@ -50,6 +52,7 @@ __all__ = [
     "ConfigurationError",
     "EnqueueManyError",
     "EnqueueUncertain",
+    "Finding",
     "JobCancelled",
     "JobDeserializationError",
     "JobMetadata",
@@ -71,6 +74,7 @@ __all__ = [
     "QueueStats",
     "RedisArqQueue",
     "RedisSettings",
+    "Severity",
     "SyncArqQueue",
     "SyncMockArqQueue",
     "SyncRedisArqQueue",

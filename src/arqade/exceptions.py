@@ -217,7 +217,10 @@ class WrongEventLoopError(ArqadeError):
 
 
 class ConfigurationError(ArqadeError, ValueError):
-    """A setting, a URL or an environment variable is wrong or missing."""
+    """A setting, a URL or an environment variable is wrong or missing, or a server unfit for jobs.
+
+    The last is what ``check`` finds with ``strict=True``.
+    """
 
 
 # Stand-ins for arq's exceptions, with its names, bases and constructors (arq 0.26 to 0.28,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, get_ar
 import attrs
 
 from arqade._compat import ResultType as R
+from arqade._compat import override
 from arqade._validation import (
     Duration,
     check_integer,
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CancelOutcome",
+    "Finding",
     "JobMetadata",
     "JobRequest",
     "JobResult",
     "JobStatus",
     "OnConflict",
     "QueueStats",
+    "Severity",
     "WorkerHealth",
 ]
 
@@ -374,3 +377,54 @@ class WorkerHealth:
         from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
 
         return _structure.from_dict(data, cls)
+
+
+class Severity(StrEnum):
+    """How much a finding matters, the least first."""
+
+    info = "info"
+    """Good to know, or it can't be told."""
+
+    warning = "warning"
+    """Jobs are lost if something else goes wrong, too."""
+
+    error = "error"
+    """Jobs are lost or refused, now or as soon as the server is full or restarted."""
+
+
+@attrs.frozen
+class Finding:
+    """Something of a server's configuration or state that endangers jobs."""
+
+    code: str
+    """What it is about: a name that stays the same from version to version."""
+
+    severity: Severity
+    """How much it matters."""
+
+    message: str
+    """What is wrong, and what comes of it."""
+
+    cure: str
+    """What to do about it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types; see `from_dict`."""
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build one from what `to_dict` gave.
+
+        Raises:
+            ValueError: The mapping lacks a field, or a field has a wrong type.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.from_dict(data, cls)
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.code} ({self.severity}): {self.message}: {self.cure}"

@@ -18,7 +18,7 @@ __all__ = ["EVENTFUL", "FUNCTIONS", "HOOKS", "NAMES"]
 
 Context = dict[str, Any]
 
-LONG = 5.0
+LONG = 2.0
 """Longer than any worker takes to stop a job."""
 
 SHORT = 0.01

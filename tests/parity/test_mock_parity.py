@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("arq", reason="the jobs run on a stock worker, in this process")
 
 from tests.parity.jobs import NAMES
-from tests.parity.workers import WorkerStory, open_sides
+from tests.parity.workers import LIVES_OF_JOBS, WorkerStory, open_sides
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,3 +48,11 @@ def test_every_kind_of_job_ends_alike(sides: list[Side], options: dict[str, Any]
         story.let_time_pass(seconds=330)
         story.run_worker(queue=None, settings=options, hooks=False)
         story.teardown()
+
+
+@pytest.mark.parametrize("life", LIVES_OF_JOBS)
+def test_every_life_is_the_same(sides: list[Side], life: str) -> None:
+    """What seldom happens by chance has the same answers on both sides."""
+    story = WorkerStory(sides)
+    story.have_a_life(life=life, job_id="a", queue="mail", settings={})
+    story.teardown()

@@ -13,7 +13,7 @@ pytest.importorskip("arq", reason="the jobs run on a stock worker, in this proce
 from tests.parity.conftest import BATCH, EXAMPLES_VARIABLE, STEPS
 from tests.parity.machine import COUNT
 from tests.parity.mutations_of_many import MUTATIONS
-from tests.parity.workers import WorkerStory, open_sides
+from tests.parity.workers import LIVES_OF_JOBS, WorkerStory, open_sides
 
 if TYPE_CHECKING:
     import asyncio
@@ -78,12 +78,17 @@ def test_broken_mock_is_noticed(
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
+    # What is rare comes first, on its own, so that it does not depend on chance.
+    for life in LIVES_OF_JOBS:
+        if not MutantStory.first_difference:
+            with contextlib.suppress(Exception):
+                MutantStory(sides).have_a_life(life=life, job_id="a", queue=None, settings={})
     # Whatever Hypothesis makes of the failure: what counts is that two answers differed.
     for _ in range(BATCHES):
-        with contextlib.suppress(Exception):
-            run_state_machine_as_test(lambda: MutantStory(sides), settings=plan)
         if MutantStory.first_difference:
             break
+        with contextlib.suppress(Exception):
+            run_state_machine_as_test(lambda: MutantStory(sides), settings=plan)
     assert MutantStory.first_difference, "no story noticed it"
     stories, message = MutantStory.first_difference
     COUNT.noticed[name] = stories - before, message.partition("(")[0].partition(":")[0]

@@ -25,7 +25,7 @@ from tests.parity.stories import Story
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["StockSide", "WorkerMockSide", "WorkerStory", "open_sides"]
+__all__ = ["LIVES_OF_JOBS", "StockSide", "WorkerMockSide", "WorkerStory", "open_sides"]
 
 PAUSE = 0.005
 
@@ -37,13 +37,18 @@ LIVES_OF_JOBS = {
     "is retried before": "ask_and_retry run+abort",
     "asked to stop before it starts": "echo killed cancel seconds=330 run+abort",
     "asked to stop and purged": "echo killed cancel seconds=330 purge echo run+abort",
+    "cancelled before it starts": "echo cancel list run",
     "cancelled when unknown": "delete cancel cancel echo run+abort",
     "cancelled when running": "echo killed list cancel list",
     "purged when running": "echo killed purge list purge",
     "purged between its tries": "retry_later run purge echo run",
     "purged and enqueued": "echo purge retry_once run",
-    "replaced between its tries": "retry_later run echo run",
+    "replaced between its tries": "retry_later run list echo run",
     "enqueued again when it is done": "retry_once run delete retry_once run",
+    "one after the other": "retry_once other run+single",
+    "of a function that nobody knows": "nobody_knows_it run",
+    "in the way of one of many": "echo many",
+    "done before the call for many": "echo run many",
     "of a later try": "retry_always=2 run",
     "of a last try": "echo=9 run",
     "kept for a while": "echo run seconds=3630 delete",
@@ -251,7 +256,7 @@ class WorkerStory(Story):
         self.run_worker(queue=queue, settings=settings, hooks=hooks)
 
     @rule(life=st.sampled_from(tuple(LIVES_OF_JOBS)), job_id=IDS, queue=QUEUES, settings=SETTINGS)
-    def have_a_life(
+    def have_a_life(  # noqa: C901, PLR0912 - one case for each kind of step
         self, life: str, job_id: str, queue: str | None, settings: dict[str, Any]
     ) -> None:
         """Steps that seldom follow each other by chance, and belong together."""
@@ -262,6 +267,15 @@ class WorkerStory(Story):
                 case "run+abort", _, _:
                     given = {**settings, "allow_abort_jobs": True}
                     self.run_worker(queue=queue, settings=given, hooks=False)
+                case "run+single", _, _:
+                    self.run_worker(queue=queue, settings={"max_jobs": 1}, hooks=False)
+                case "other", _, _:
+                    self.enqueue("echo", _job_id="other", _queue_name=queue, _on_conflict="replace")
+                case "many", _, _:
+                    jobs = [(name, queue, "raise", 0) for name in (job_id, "other")]
+                    self.a_call_for_many_is_repeated(
+                        jobs=jobs, token="many-1", between="", trouble="", fewer=False
+                    )
                 case "killed", _, _:
                     self.a_worker_was_killed(job_id=job_id)
                 case "seconds", _, number:
@@ -273,7 +287,8 @@ class WorkerStory(Story):
                 case "purge", _, _:
                     self.purge(queue=queue)
                 case "list", _, _:
-                    self.look_through(queue=queue, status="in_progress")
+                    for status in ("in_progress", "queued"):
+                        self.look_through(queue=queue, status=status)
                 case name, _, number:
                     options = {"_job_id": job_id, "_queue_name": queue, "_on_conflict": "replace"}
                     self.enqueue(name, **options, _job_try=int(number) if number else None)

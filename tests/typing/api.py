@@ -15,6 +15,7 @@ import redis.asyncio
 from arqade import (
     ArqQueue,
     CancelOutcome,
+    Finding,
     JobMetadata,
     JobNotQueued,
     JobRequest,
@@ -24,6 +25,7 @@ from arqade import (
     QueueStats,
     RedisArqQueue,
     RedisSettings,
+    Severity,
     SyncArqQueue,
     SyncRedisArqQueue,
     WorkerHealth,
@@ -75,6 +77,10 @@ async def reading(queue: ArqQueue) -> None:
     assert_type(await queue.abort_job("k"), bool)
     assert_type(await queue.delete_result("k"), bool)
     assert_type(await queue.ping(), None)
+    found = await queue.check(strict=True)
+    assert_type(found, list[Finding])
+    assert_type(found[0].severity, Severity)
+    await queue.check(True)  # type: ignore[call-arg]
     assert_type(queue.default_queue_name, str)
     await queue.wait_for_result("k", None, 5)  # type: ignore[call-arg]
 
@@ -131,6 +137,7 @@ def blocking(queue: SyncArqQueue, client: redis.Redis, wrong: redis.asyncio.Redi
     assert_type(queue.push_mode, Literal["resp3", "resp2", "polling"] | None)
     assert_type(queue.get_queue_stats(), QueueStats)
     assert_type(queue.purge(), int)
+    assert_type(queue.check(), list[Finding])
     assert_type(queue.close(), None)
 
 

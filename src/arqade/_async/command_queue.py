@@ -12,9 +12,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from arqade._async.bulk import MAX_CHUNK_SIZE, NOT_QUEUED, BulkEnqueue, fence
-from arqade._async.listing import Listing
+from arqade._async.listing import SHORTEST_LOOK, Listing
 from arqade._async.many import CHUNK_SIZE
 from arqade._async.queue import ArqQueue
+from arqade._async.server_check import ServerCheck
 from arqade._async.waiting import results_as_they_come
 from arqade._compat import override
 from arqade._concurrency import async_sleep
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from arqade._validation import Duration
     from arqade.codecs import Codec
     from arqade.models import (
+        Finding,
         JobMetadata,
         JobRequest,
         JobResult,
@@ -66,9 +68,6 @@ MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 
 MAX_REDIS_STRING = 512 * 1024 * 1024
 """The largest value that Redis stores by default (proto-max-bulk-len), in bytes."""
-
-SHORTEST_LOOK = 1.0
-"""Seconds that the server has at least to answer the last look for a result."""
 
 
 class CommandQueue(ArqQueue):
@@ -279,7 +278,8 @@ class CommandQueue(ArqQueue):
             return CancelOutcome(answer.what)
         end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            await async_sleep(pause)
+            if pause:  # A sleep of no time would let a cancellation strike before the first look.
+                await async_sleep(pause)
             view = await self._look_for_result(asked, end)
             outcome = answers.cancelled(asked, view)
             if outcome is not None:
@@ -308,6 +308,14 @@ class CommandQueue(ArqQueue):
     @override
     async def ping(self) -> None:
         await self._sender.run(scripts.ping())
+
+    @override
+    async def check(self, *, strict: bool = False) -> list[Finding]:
+        return await ServerCheck(self._sender, self._machine_time).run(strict=strict)
+
+    def _machine_time(self) -> float:
+        """Give this machine's time in seconds, as the server's is compared with it."""
+        return time.time()
 
     @override
     async def aclose(self) -> None:

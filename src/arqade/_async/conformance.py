@@ -21,13 +21,14 @@ from arqade._conformance_cases import (
     worker_function,
 )
 from arqade.exceptions import (
+    ConfigurationError,
     JobNotFound,
     JobNotQueued,
     JobResultUnavailable,
     JobSerializationError,
     QueueClosed,
 )
-from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobStatus
+from arqade.models import CancelOutcome, Finding, JobMetadata, JobRequest, JobStatus, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,19 @@ class QueueConformance(BulkConformance):
         assert isinstance(queue.default_queue_name, str)
         assert queue.default_queue_name
         await queue.ping()
+
+    async def test_check(self, queue: ArqQueue) -> None:
+        """A look at the server gives findings, the worst first; `strict` raises them."""
+        found = await queue.check()
+        assert all(type(finding) is Finding for finding in found)
+        assert all(finding.code and finding.message and finding.cure for finding in found)
+        severities = [list(Severity).index(finding.severity) for finding in found]
+        assert severities == sorted(severities, reverse=True)
+        if any(finding.severity is not Severity.info for finding in found):
+            with pytest.raises(ConfigurationError):
+                await queue.check(strict=True)
+        else:
+            assert await queue.check(strict=True) == found
 
     async def test_metadata(self, queue: ArqQueue) -> None:
         """Enqueuing tells what a later look tells."""
@@ -401,8 +415,9 @@ class QueueConformance(BulkConformance):
         await queue.aclose()
         with pytest.raises(QueueClosed):
             await getattr(queue, operation)(new_id())
-        with pytest.raises(QueueClosed):
-            await queue.ping()
+        for look in (queue.ping, queue.check):
+            with pytest.raises(QueueClosed):
+                await look()
         await queue.aclose()
 
     async def test_context_manager(self, queue: ArqQueue) -> None:

@@ -39,7 +39,8 @@ class ManyJobs(abc.ABC):
         """Put many jobs into queues, in chunks that do not wait for each other's answers.
 
         Each job has the options of its request, and is enqueued once, as by `enqueue`. A chunk is
-        sent when it is full or the iterable ends.
+        sent when it is full or the iterable ends. If its reply gets lost it is sent again, within
+        the retry budget, and the server makes no second job of any.
 
         Args:
             requests: The jobs.
@@ -99,7 +100,8 @@ class ManyJobs(abc.ABC):
         A job that is in the queue from the first step to the last is given, even if its time
         changes; one that comes or goes meanwhile may be given. Hardly any is given twice: that
         needs a queue that shrinks meanwhile, and 10,000 jobs in between. The server is asked for
-        some hundred jobs at a time.
+        some hundred jobs at a time; each look is repeated within the retry budget if the connection
+        breaks.
 
         Args:
             queue_name: The queue; the default queue if None.
@@ -122,8 +124,9 @@ class ManyJobs(abc.ABC):
     def iter_results(self, queue_name: str | None = None) -> AsyncIterator[JobResult[Any]]:
         """Go through the kept results of a queue's jobs, in no order, while there may come more.
 
-        What is promised of changes is as for `iter_jobs`. arq keeps the results of all queues
-        together, among all other keys, and so this looks at every key of the database.
+        What is promised of changes, and of connections that break, is as for `iter_jobs`. arq keeps
+        the results of all queues together, among all other keys, and so this looks at every key of
+        the database.
 
         Args:
             queue_name: The queue that the results name; the default queue if None.

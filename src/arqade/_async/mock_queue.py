@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arqade._async.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
 from arqade._async.store_sender import StoreSender
+from arqade._compat import override
 from arqade._concurrency import async_drive
 from arqade._mock_worker import MockWorker, claim, finish
 from arqade._protocol import answers, payloads, scripts
@@ -107,6 +108,10 @@ class MockArqQueue(CommandQueue):
         for job in self.jobs:
             snapshot[job.queue_name][job.id] = job
         return snapshot
+
+    @override
+    def _machine_time(self) -> float:
+        return self.clock.time()
 
     def _look(self, job_id: str, queue_name: str) -> JobMetadata[Any] | None:
         command = scripts.view(job_id, queue_name, "metadata")

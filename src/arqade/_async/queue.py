@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from arqade._validation import Duration
     from arqade.models import (
         CancelOutcome,
+        Finding,
         JobMetadata,
         JobRequest,
         JobResult,
@@ -229,6 +230,8 @@ class ArqQueue(ManyJobs):
         A failed job's exception is in the result, whose `JobResult.unwrap` raises it: a
         `TimeoutError` from here always means that the wait was over.
 
+        It outlasts connections that break: each look is repeated within the retry budget.
+
         Args:
             job_id: The job's id.
             queue_name: The queue, if the job must be of this one.
@@ -254,6 +257,8 @@ class ArqQueue(ManyJobs):
         timeout: float | None = None,
     ) -> AsyncIterator[JobResult[Any]]:
         """Wait for the results of many jobs, and give each when it is there.
+
+        It outlasts connections that break: each look is repeated within the retry budget.
 
         Args:
             job_ids: The jobs' ids; one that comes twice counts once.
@@ -342,6 +347,27 @@ class ArqQueue(ManyJobs):
         Raises:
             QueueConnectionError: The server can't be reached.
             QueueServerError: The server refused.
+            QueueClosed: The queue is closed.
+        """
+
+    @abc.abstractmethod
+    async def check(self, *, strict: bool = False) -> list[Finding]:
+        """Look whether the server's configuration or state endangers jobs.
+
+        It looks at eviction, memory, persistence, replication, cluster mode, version and clock, in
+        three round trips that change nothing, and repeats each within the retry budget if the
+        connection breaks. What the server refuses to tell is a finding of severity ``info``.
+        Warnings and errors are written to the log, one line each.
+
+        Args:
+            strict: Whether to raise if there are warnings or errors, instead of logging them.
+
+        Returns:
+            What was found, the worst first; an empty list if all is well.
+
+        Raises:
+            ConfigurationError: There are warnings or errors, and ``strict`` is true.
+            QueueConnectionError: The server can't be reached.
             QueueClosed: The queue is closed.
         """
 

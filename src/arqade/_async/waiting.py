@@ -46,7 +46,7 @@ async def results_as_they_come(
         changed = set(jobs.waiting)
         while True:
             look = [job_id for job_id in jobs.waiting if job_id in changed]
-            async for views in listing.views(look, "result"):
+            async for views in listing.views(look, "result", end=end):
                 for result in jobs.sort(views, watch):
                     yield result
             if not jobs.waiting:

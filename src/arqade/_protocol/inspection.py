@@ -109,7 +109,7 @@ def counts(queue_name: str, offset: int, limit: int) -> Command[Counts]:
 
 def worker_health(queue_name: str) -> Command[WorkerHealth | None]:
     """Read what a worker of the queue says of itself."""
-    words = ("EVALSHA", HEALTH.digest, 1, keys.health_check(queue_name))
+    words = ("EVALSHA", HEALTH.digest, 0, keys.health_check(queue_name))
     return Command(
         words,
         lambda reply: _read_health(queue_name, *reply),

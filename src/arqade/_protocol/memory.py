@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from arqade._protocol import inspection, keys, scripts
+from arqade._protocol import checks, inspection, keys, scripts
 from arqade.exceptions import QueueServerError
 
 if TYPE_CHECKING:
@@ -102,6 +102,10 @@ class MemoryStore:
                 case ("TIME",):
                     now = self.clock.time()
                     return [int(now), int(now % 1 * 1_000_000)]
+                case ("INFO",):
+                    return "".join(f"{k}:{v}\r\n" for k, v in checks.HEALTHY.items()).encode()
+                case ("CONFIG", "GET", str(name)):
+                    return [name.encode(), b"always"]
                 case _:
                     raise QueueServerError(f"the mock does not know the command {words[0]!r}")
 

@@ -22,9 +22,10 @@ from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._protocol.polling import poll_pauses
 from arqade._protocol.requests import check_job_ids, check_status, check_timeout, make_request
 from arqade._sync.bulk import MAX_CHUNK_SIZE, NOT_QUEUED, BulkEnqueue, fence
-from arqade._sync.listing import Listing
+from arqade._sync.listing import SHORTEST_LOOK, Listing
 from arqade._sync.many import CHUNK_SIZE
 from arqade._sync.queue import SyncArqQueue
+from arqade._sync.server_check import ServerCheck
 from arqade._sync.waiting import results_as_they_come
 from arqade._validation import (
     MAX_TIME_MS,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from arqade._validation import Duration
     from arqade.codecs import Codec
     from arqade.models import (
+        Finding,
         JobMetadata,
         JobRequest,
         JobResult,
@@ -67,9 +69,6 @@ MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 
 MAX_REDIS_STRING = 512 * 1024 * 1024
 """The largest value that Redis stores by default (proto-max-bulk-len), in bytes."""
-
-SHORTEST_LOOK = 1.0
-"""Seconds that the server has at least to answer the last look for a result."""
 
 
 class CommandQueue(SyncArqQueue):
@@ -278,7 +277,8 @@ class CommandQueue(SyncArqQueue):
             return CancelOutcome(answer.what)
         end = math.inf if limit is None else time.monotonic() + limit
         for pause in poll_pauses(limit):
-            sleep(pause)
+            if pause:  # A sleep of no time would let a cancellation strike before the first look.
+                sleep(pause)
             view = self._look_for_result(asked, end)
             outcome = answers.cancelled(asked, view)
             if outcome is not None:
@@ -307,6 +307,14 @@ class CommandQueue(SyncArqQueue):
     @override
     def ping(self) -> None:
         self._sender.run(scripts.ping())
+
+    @override
+    def check(self, *, strict: bool = False) -> list[Finding]:
+        return ServerCheck(self._sender, self._machine_time).run(strict=strict)
+
+    def _machine_time(self) -> float:
+        """Give this machine's time in seconds, as the server's is compared with it."""
+        return time.time()
 
     @override
     def close(self) -> None:

@@ -22,13 +22,14 @@ from arqade._conformance_cases import (
 from arqade._sync.conformance_bulk import Room, SyncBulkConformance, new_id
 from arqade._sync.queue import SyncArqQueue
 from arqade.exceptions import (
+    ConfigurationError,
     JobNotFound,
     JobNotQueued,
     JobResultUnavailable,
     JobSerializationError,
     QueueClosed,
 )
-from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobStatus
+from arqade.models import CancelOutcome, Finding, JobMetadata, JobRequest, JobStatus, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,19 @@ class SyncQueueConformance(SyncBulkConformance):
         assert isinstance(queue.default_queue_name, str)
         assert queue.default_queue_name
         queue.ping()
+
+    def test_check(self, queue: SyncArqQueue) -> None:
+        """A look at the server gives findings, the worst first; `strict` raises them."""
+        found = queue.check()
+        assert all(type(finding) is Finding for finding in found)
+        assert all(finding.code and finding.message and finding.cure for finding in found)
+        severities = [list(Severity).index(finding.severity) for finding in found]
+        assert severities == sorted(severities, reverse=True)
+        if any(finding.severity is not Severity.info for finding in found):
+            with pytest.raises(ConfigurationError):
+                queue.check(strict=True)
+        else:
+            assert queue.check(strict=True) == found
 
     def test_metadata(self, queue: SyncArqQueue) -> None:
         """Enqueuing tells what a later look tells."""
@@ -400,8 +414,9 @@ class SyncQueueConformance(SyncBulkConformance):
         queue.close()
         with pytest.raises(QueueClosed):
             getattr(queue, operation)(new_id())
-        with pytest.raises(QueueClosed):
-            queue.ping()
+        for look in (queue.ping, queue.check):
+            with pytest.raises(QueueClosed):
+                look()
         queue.close()
 
     def test_context_manager(self, queue: SyncArqQueue) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from arqade.codecs import Codec
     from arqade.models import JobMetadata, JobResult
 
-__all__ = ["Listing"]
+__all__ = ["SHORTEST_LOOK", "Listing"]
+
+SHORTEST_LOOK = 1.0
+"""Seconds that the server has at least to answer the last look for a result."""
 
 VIEWS = 100
 """Jobs that are read with one command."""
@@ -205,17 +210,24 @@ class Listing:
             if cursor == 0:
                 return
 
-    def views(self, job_ids: Sequence[str], wanted: Wanted) -> Iterator[list[tuple[str, JobView]]]:
+    def views(
+        self, job_ids: Sequence[str], wanted: Wanted, *, end: float = math.inf
+    ) -> Iterator[list[tuple[str, JobView]]]:
         """Read jobs, some at a time.
 
         Args:
             job_ids: Their ids.
             wanted: What is wanted of them.
+            end: Until when, by the monotonic clock; the server has a second at least.
         """
         start = 0
         while start < len(job_ids):
             part = job_ids[start : start + VIEWS]
-            views = self.sender.run(scripts.views(part, self.queue_name, wanted))
+            left = max(end - time.monotonic(), SHORTEST_LOOK)
+            views = self.sender.run(
+                scripts.views(part, self.queue_name, wanted),
+                budget=min(left, self.sender.retry_budget),
+            )
             yield list(zip(part, views, strict=False))
             # Of long ones the server gives only some at once.
             start += len(views)

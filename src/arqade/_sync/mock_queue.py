@@ -7,6 +7,7 @@ import contextlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from arqade._compat import override
 from arqade._concurrency import drive
 from arqade._mock_worker import MockWorker, claim, finish
 from arqade._protocol import answers, payloads, scripts
@@ -108,6 +109,10 @@ class SyncMockArqQueue(CommandQueue):
         for job in self.jobs:
             snapshot[job.queue_name][job.id] = job
         return snapshot
+
+    @override
+    def _machine_time(self) -> float:
+        return self.clock.time()
 
     def _look(self, job_id: str, queue_name: str) -> JobMetadata[Any] | None:
         command = scripts.view(job_id, queue_name, "metadata")

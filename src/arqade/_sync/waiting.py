@@ -47,7 +47,7 @@ def results_as_they_come(
         changed = set(jobs.waiting)
         while True:
             look = [job_id for job_id in jobs.waiting if job_id in changed]
-            for views in listing.views(look, "result"):
+            for views in listing.views(look, "result", end=end):
                 for result in jobs.sort(views, watch):
                     yield result
             if not jobs.waiting:
