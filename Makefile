@@ -12,7 +12,7 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults parity check docs bench bench-full bench-check bench-docs generate \
+.PHONY: help demo test parity check docs bench bench-full bench-check bench-docs generate \
   format lock clean
 
 help: ## Show this list
@@ -27,11 +27,6 @@ test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the n
 	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-
-faults: .venv/ready .venv-newest/ready ## Break everything 500 times, and show what came of it
-	ARQADE_FAULTS=$${ARQADE_FAULTS:-500} $(BIN)/python -m pytest tests/faults
-	ARQADE_FAULTS=$${ARQADE_FAULTS:-500} ARQADE_TEST_SERVER=wheel \
-	  $(NEWEST)/python -m pytest tests/faults
 
 parity: .venv/ready ## Compare mock and Redis, async and sync, on thousands of random stories
 	ARQADE_PARITY_EXAMPLES=$${ARQADE_PARITY_EXAMPLES:-2000} $(BIN)/python -m pytest tests/parity
