@@ -63,7 +63,12 @@ CASES = {
         "drops jobs, results and whole queues when maxmemory is reached",
     ),
     "volatile": ({"maxmemory_policy": "volatile-ttl"}, "eviction", "error", "jobs and results"),
-    "unheard-of policy": ({"maxmemory_policy": "eviction"}, "eviction", "error", "is eviction"),
+    "unheard-of policy": (
+        {"maxmemory_policy": "eviction"},
+        "eviction",
+        "error",
+        "maxmemory-policy eviction",
+    ),
     "full": ({"used_memory": "1000000000"}, "memory", "warning", "93% .* refuses jobs"),
     "unlimited": ({"maxmemory": "0"}, "memory", "info", "no maxmemory"),
     "failed write": ({"aof_last_write_status": "err"}, "persistence", "error", "write to"),
@@ -112,9 +117,10 @@ class TestServer:
         assert shown([eviction, memory]) == [("eviction", "error"), ("memory", "info")]
         assert "once maxmemory is set" in eviction.message
 
-    def test_empty_info(self):
+    @pytest.mark.parametrize("info", [{}, dict.fromkeys(checks.HEALTHY, "")], ids=["no", "empty"])
+    def test_empty_info(self, info):
         """Of a server that tells nothing, one finding says what is not known."""
-        [finding] = checks.server({})
+        [finding] = checks.server(info)
         assert shown([finding]) == [("unknown", "info")]
         assert all(name in finding.message for name in checks.NEEDED)
 

@@ -144,14 +144,14 @@ def _cluster(info: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "cluster",
             Severity.error,
-            "The server is in cluster mode, for which arqade is not made: with several nodes it "
+            "The server is in cluster mode, for which arqade is not made; with several nodes it "
             "refuses jobs",
             "use a server that is in no cluster",
         )
 
 
 def _role(info: Mapping[str, str]) -> Iterator[Finding]:
-    if info.get("role", "master") == "master":
+    if (info.get("role") or "master") == "master":
         return
     is_writable = info.get("slave_read_only") == "0"
     fate = "loses jobs when it synchronizes" if is_writable else "refuses jobs"
@@ -166,7 +166,7 @@ def _role(info: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _eviction(info: Mapping[str, str]) -> Iterator[Finding]:
-    policy, most = info.get("maxmemory_policy", "noeviction"), _number(info, "maxmemory")
+    policy, most = info.get("maxmemory_policy") or "noeviction", _number(info, "maxmemory")
     if policy == "noeviction":
         return
     # All keys of a job have a time to live, but not the queue itself.
@@ -175,7 +175,7 @@ def _eviction(info: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(
         "eviction",
         Severity.error,
-        f"The maxmemory-policy is {policy}: the server drops {lost} {when}",
+        f"With maxmemory-policy {policy} the server drops {lost} {when}",
         "set maxmemory-policy to noeviction",
     )
 
@@ -188,7 +188,7 @@ def _memory(info: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "memory",
             Severity.info,
-            "There is no maxmemory: a server that grows may be ended by its machine",
+            "There is no maxmemory, and a server that grows may be ended by its machine",
             "set maxmemory to what the machine can spare, with maxmemory-policy noeviction",
         )
         return
@@ -210,11 +210,11 @@ def _writing(info: Mapping[str, str]) -> Iterator[Finding]:
         "rdb_last_bgsave_status": "The last snapshot",
     }
     for field, what in failures.items():
-        if info.get(field, "ok") != "ok":
+        if (info.get(field) or "ok") != "ok":
             yield Finding(
                 "persistence",
                 Severity.error,
-                f"{what} failed: a restart loses jobs, and the server may refuse new ones",
+                f"{what} failed, so a restart loses jobs, and the server may refuse new ones",
                 "look into the server's log; often a disk is full",
             )
 
@@ -253,17 +253,17 @@ def persistence(name: PersistenceSetting, value: str | None) -> Iterator[Finding
         if value != "no":
             return
         message = (
-            "The append-only file reaches the disk when the system likes (appendfsync no): a "
+            "The append-only file reaches the disk when the system likes (appendfsync no), and a "
             "machine that fails loses the jobs of half a minute"
         )
         cure = "set appendfsync to everysec, or to always"
     else:
         snapshot = "the last snapshot" + (", if it makes any" if value is None else "")
-        message = f"The append-only file is off: a restart loses the jobs since {snapshot}"
+        message = f"The append-only file is off, and a restart loses the jobs since {snapshot}"
         cure = "set appendonly to yes"
         if value == "":
             severity = Severity.error
-            message = "The server keeps nothing on disk: a restart loses all jobs"
+            message = "The server keeps nothing on disk, and a restart loses all jobs"
     yield Finding("persistence", severity, message, cure)
 
 
