@@ -8,12 +8,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
 from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate
+from arqade._transport.lines import is_broken
 from arqade._transport.redis_py import (
     NOT_ENOUGH,
     Push,
@@ -117,10 +116,8 @@ class SharedListener(asyncio.Protocol):
             connection = separate_connection(self._pool, protocol=protocol)
             try:
                 await connection.connect()
-            except (RedisConnectionError, RedisTimeoutError, OSError):
-                raise
-            except RedisError:
-                if protocol == 2:  # noqa: PLR2004 - RESP2
+            except RedisError as error:
+                if protocol == 2 or is_broken(error):  # noqa: PLR2004 - RESP2
                     raise
                 continue  # This server or user knows no HELLO.
             self._connection = connection

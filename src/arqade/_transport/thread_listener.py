@@ -19,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
 from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate
+from arqade._transport.lines import is_broken
 from arqade._transport.redis_py import (
     NOT_ENOUGH,
     Push,
@@ -233,10 +234,8 @@ class ThreadListener:
             connection.socket_connect_timeout = left if limit is None else min(limit, left)
             try:
                 connection.connect()
-            except (RedisConnectionError, RedisTimeoutError, OSError):
-                raise
-            except RedisError:
-                if protocol == 2:  # noqa: PLR2004 - RESP2
+            except RedisError as error:
+                if protocol == 2 or is_broken(error):  # noqa: PLR2004 - RESP2
                     raise
                 continue  # This server or user knows no HELLO.
             try:
@@ -265,9 +264,9 @@ class ThreadListener:
             connection.send_packed_command([pack_command(words)])
             try:
                 reply = connection.read_response(disable_decoding=True)
-            except (RedisConnectionError, RedisTimeoutError):
-                raise
             except RedisError as error:
+                if is_broken(error):
+                    raise
                 reply = error
             try:
                 words = negotiation.send(reply)

@@ -8,15 +8,12 @@ from collections import deque
 from typing import Any, Protocol
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from arqade._transport.lines import LineBroken
+from arqade._transport.lines import LineBroken, is_broken
 
 __all__ = ["Connection", "Pool", "ThreadConnections", "read", "write"]
-
-BROKEN = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
-"""What redis-py raises for a reply that it could not read."""
 
 SHORT_IDLE = 1.0
 """Seconds for which an unused connection is taken for good without a look."""
@@ -200,10 +197,7 @@ def read(connection: Connection, end: float) -> Any:
         if (limit is None or left < limit) and not connection.can_read(max(left, 0)):
             raise RedisTimeoutError("no reply in time")
         return connection.read_response(disable_decoding=True)
-    except OSError as error:
-        raise LineBroken(error, sent=True) from error
-    except RedisError as error:
-        # Refusals are of classes of their own, some of them below these.
-        if type(error) in BROKEN:
+    except (RedisError, OSError) as error:
+        if is_broken(error):
             raise LineBroken(error, sent=True) from error
         raise
