@@ -238,3 +238,21 @@ def test_forgotten_queue_leaves_no_connection(redis_url, raw):
     gc.collect()
     until(lambda: listeners(raw) == 0)
     client.connection_pool.disconnect()
+
+
+def test_more_ids_than_a_socket_takes(redis_url, raw):
+    """A thread may wait for more jobs than can be told to the server at once."""
+    names = [f"k{number:060}" for number in range(30_000)]
+    with raw.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.set(f"arq:job:{name}", "x", px=60_000)
+        pipe.zadd("arq:queue", dict.fromkeys(names, 1))
+        pipe.execute()
+    with SyncRedisArqQueue.from_url(redis_url) as queue:
+        timer = threading.Timer(2, finish, (raw, names[-1]))
+        timer.start()
+        results = queue.as_completed(names, timeout=30)
+        assert next(results).id == names[-1]
+        results.close()
+        timer.join()
+        assert listeners(raw) == 1

@@ -21,12 +21,13 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from arqade._concurrency import async_sleep, running_event_loop
 from arqade._protocol import scripts
 from arqade._protocol.clock import ServerClock
-from arqade._protocol.errors import closed_error
+from arqade._protocol.errors import SendAgain, closed_error
 from arqade._transport.errors import is_transient, translate
 from arqade._transport.lines import LineBroken
 from arqade._transport.redis_py import pack_command
@@ -56,7 +57,7 @@ LONGEST_DELAY = 1.0
 """Seconds between retries, at most."""
 
 ANSWER_TIME = 5.0
-"""Seconds that a server has to answer a heartbeat, where the settings say nothing."""
+"""Seconds that a server has to answer, where the settings say nothing."""
 
 NOTHING_CHANGED = "nothing was changed"
 
@@ -88,7 +89,7 @@ class Connections:
         self._line = SharedConnection(
             self._pool,
             owned=False,
-            socket_timeout=kwargs.get("socket_timeout"),
+            socket_timeout=kwargs.get("socket_timeout") or ANSWER_TIME,
             heartbeat=kwargs.get("health_check_interval") or 0,
         )
         self._listener = SharedListener(
@@ -129,18 +130,19 @@ class Connections:
                 got the command.
             QueueServerError: The server refused the command.
         """
-        self.check_usable()
+        self._check_open(effect, unanswered=unanswered)
         end = time.monotonic() + (self.retry_budget if budget is None else budget)
         packed = pack_command(command.words)
         once = command.changes and not command.repeatable
+        whole = False
         delays: Iterator[float] | None = None
         while True:
             try:
                 return command.read(await self._line.exchange(packed, end, once=once))
-            except NoScriptError:
-                packed = pack_command(command.words_with_script)
-                continue
             except RedisError as refusal:
+                if isinstance(refusal, NoScriptError) and not whole:
+                    packed, whole = pack_command(command.words_with_script), True
+                    continue
                 error: Exception = refusal
             except LineBroken as broken:
                 error = broken.error
@@ -159,12 +161,12 @@ class Connections:
                     raise closed_error() from error
                 raise translate(error, effect=effect, sent=unanswered) from error
             await async_sleep(delay)
-            self.check_usable()
+            self._check_open(effect, unanswered=unanswered)
 
-    def pipe(self, *, effect: str = NOTHING_CHANGED) -> Pipe[Any]:
+    def pipe(self) -> Pipe[Any]:
         """Give a way to send commands without waiting for the replies to earlier ones."""
         self.check_usable()
-        return Pipe(self, self._line, effect=effect)
+        return Pipe(self, self._line)
 
     @property
     def push_mode(self) -> PushMode | None:
@@ -198,6 +200,12 @@ class Connections:
             else:
                 self.clock.learn(server_time)
                 return
+
+    def _check_open(self, effect: str, *, unanswered: bool) -> None:
+        if self.closed and unanswered:
+            error = RedisConnectionError("the queue was closed")
+            raise translate(error, effect=effect, sent=True) from error
+        self.check_usable()
 
     def check_usable(self) -> None:
         """Raise if this is closed, or belongs to another event loop."""
@@ -239,19 +247,17 @@ class Connections:
 class Pipe(Generic[T]):
     """Sends commands without waiting for the replies to earlier ones.
 
-    They are carried out in their order, whatever happens: what got no answer, and all that was
-    sent after it, is sent again one by one.
+    What got no answer, and all that was to be sent after it, has to be sent again, one by one, in
+    its order.
 
     Args:
-        connections: What sends a command again.
-        line: What sends it the first time.
-        effect: What it means for the caller if the server has not done it, for a message.
+        connections: Whose budget limits the waiting.
+        line: What sends the commands.
     """
 
-    def __init__(self, connections: Connections, line: SharedConnection, *, effect: str) -> None:
+    def __init__(self, connections: Connections, line: SharedConnection) -> None:
         self._connections = connections
         self._line = line
-        self._effect = effect
         self._pipe = SharedPipe(line)
         self._commands: deque[tuple[Command[T], bool]] = deque()
 
@@ -263,34 +269,22 @@ class Pipe(Generic[T]):
         sent = await self._pipe.send(pack_command(command.words), self._end())
         self._commands.append((command, sent))
 
-    async def receive(self, *, budget: float | None = None) -> T:
+    async def receive(self) -> T:
         """Give the answer to the oldest command that has none yet.
 
-        Args:
-            budget: Seconds that this may take; the queue's budget if None.
-
         Raises:
-            QueueClosed: The queue was closed.
-            QueueConnectionError: The server can't be reached; an `Unanswered` if it may have
-                got the command.
-            QueueServerError: The server refused the command.
+            SendAgain: There is none.
         """
         command, sent = self._commands.popleft()
-        end = self._end() if budget is None else time.monotonic() + budget
-        unanswered = False
-        if sent:
-            try:
-                return command.read(await self._pipe.receive(end))
-            except LineBroken as broken:
-                unanswered = broken.sent and command.changes
-            except RedisError:
-                pass  # The server says so again, or has learnt the script.
-        return await self._connections.run(
-            command,
-            effect=self._effect,
-            budget=end - time.monotonic(),
-            unanswered=unanswered,
-        )
+        if not sent:
+            raise SendAgain(unanswered=False)
+        try:
+            return command.read(await self._pipe.receive(self._end()))
+        except LineBroken as broken:
+            raise SendAgain(unanswered=broken.sent and command.changes) from broken.error
+        except RedisError as refusal:
+            # The server says so again, or has learnt the script.
+            raise SendAgain(unanswered=False) from refusal
 
     def _end(self) -> float:
         return time.monotonic() + self._connections.retry_budget

@@ -32,12 +32,8 @@ class Pipe(Protocol):
         """Send a command."""
         ...
 
-    async def receive(self, *, budget: float | None = None) -> Any:
-        """Give the answer to the oldest command that has none yet, or raise as `Sender.run`.
-
-        Args:
-            budget: Seconds that this may take; the queue's budget if None.
-        """
+    async def receive(self) -> Any:
+        """Give the answer to the oldest command that has none yet, or raise `SendAgain`."""
         ...
 
     async def aclose(self) -> None:
@@ -85,11 +81,18 @@ class Sender(Protocol):
         """The server's time."""
         ...
 
-    async def run(self, command: Command[T], *, effect: str = ..., budget: float | None = ...) -> T:
+    async def run(
+        self,
+        command: Command[T],
+        *,
+        effect: str = ...,
+        budget: float | None = ...,
+        unanswered: bool = ...,
+    ) -> T:
         """Send a command and read its reply."""
         ...
 
-    def pipe(self, *, effect: str = ...) -> Pipe:
+    def pipe(self) -> Pipe:
         """Give a way to send commands without waiting for the replies to earlier ones."""
         ...
 

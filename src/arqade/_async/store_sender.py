@@ -35,7 +35,14 @@ class StoreSender:
         """What every operation raises, as if the server were down."""
         self._store = store
 
-    async def run(self, command: Command[T], *, effect: str = "", budget: float | None = None) -> T:
+    async def run(
+        self,
+        command: Command[T],
+        *,
+        effect: str = "",
+        budget: float | None = None,
+        unanswered: bool = False,
+    ) -> T:
         """Carry out a command."""
         if self.closed:
             raise closed_error()
@@ -43,7 +50,7 @@ class StoreSender:
             raise self.failure
         return command.read(self._store.execute(command.words))
 
-    def pipe(self, *, effect: str = "") -> _StorePipe[Any]:
+    def pipe(self) -> _StorePipe[Any]:
         """Give a way to hand in commands before the answers to earlier ones are asked for."""
         if self.closed:
             raise closed_error()
@@ -86,7 +93,7 @@ class _StorePipe(Generic[T]):
     async def send(self, command: Command[T]) -> None:
         self._commands.append(command)
 
-    async def receive(self, *, budget: float | None = None) -> T:
+    async def receive(self) -> T:
         return await self._sender.run(self._commands.popleft())
 
     async def aclose(self) -> None:

@@ -53,8 +53,8 @@ class Chunk:
     now: int
     """When its jobs are enqueued, by the client's clock."""
 
-    end: float
-    """When the time to enqueue it is over, by the monotonic clock."""
+    sent: float
+    """When it was sent, by the monotonic clock."""
 
 
 @attrs.define

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from arqade.exceptions import QueueClosed, QueueConnectionError
 
-__all__ = ["Unanswered", "closed_error"]
+__all__ = ["SendAgain", "Unanswered", "closed_error"]
 
 
 class Unanswered(QueueConnectionError):
     """A command was sent, and no answer came: it may or may not have been carried out."""
+
+
+class SendAgain(Exception):
+    """A command that went through a pipe has no answer.
+
+    Args:
+        unanswered: Whether the server may have carried it out.
+    """
+
+    def __init__(self, *, unanswered: bool) -> None:
+        super().__init__(unanswered)
+        self.unanswered = unanswered
 
 
 def closed_error() -> QueueClosed:

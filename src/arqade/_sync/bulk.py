@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from arqade._protocol import scripts
 from arqade._protocol.chunks import Chunk, make_ids
-from arqade._protocol.errors import Unanswered
+from arqade._protocol.errors import SendAgain, Unanswered
+from arqade._protocol.scripts import MARKER_EXTRA_MS
 from arqade.exceptions import ArqadeError, EnqueueManyError, QueueConnectionError
 from arqade.models import JobRequest
 
@@ -32,6 +33,9 @@ MOST_ON_THE_WAY = 4
 
 FENCE_EXTRA_MS = 1000
 """How long after a call's budget its request may still create the job: the clock is an estimate."""
+
+LAST_TRY = 1.0
+"""Seconds to find out about a chunk after another one has failed."""
 
 NOT_QUEUED = "the job was not queued"
 """What an error of enqueuing means, for its message."""
@@ -75,7 +79,7 @@ class BulkEnqueue:
         self._chunk_size = chunk_size
         self._progress = progress
         self._collect = collect
-        self._pipe = sender.pipe(effect=NOT_QUEUED)
+        self._pipe = sender.pipe()
         self._on_the_way: deque[Chunk] = deque()
         """Chunks that are not answered."""
         self._taken: list[JobRequest[Any]] = []
@@ -131,6 +135,9 @@ class BulkEnqueue:
                 raise self._failure
             self._pipe.send(command)
             self._on_the_way.append(chunk)
+            if not self._settled:
+                # The first one teaches the server the script, if it has to learn it.
+                self._settle_oldest()
             del self._taken[: len(chunk.ids)], self._taken_ids[: len(chunk.ids)]
 
     def _make_chunk(self) -> tuple[Chunk, Command[EnqueueReply]]:
@@ -142,7 +149,7 @@ class BulkEnqueue:
             self._taken_ids[:count],
             token=os.urandom(16).hex(),
             now=now,
-            end=time.monotonic() + budget,
+            sent=time.monotonic(),
         )
         return chunk, scripts.enqueue_many(
             words, now=now, token=chunk.token, fence=fence(now, budget)
@@ -171,13 +178,25 @@ class BulkEnqueue:
                     self._fail(error)
 
     def _answer(self, chunk: Chunk) -> EnqueueReply:
-        reply: EnqueueReply = self._pipe.receive(budget=chunk.end - time.monotonic())
-        while True:
-            self._sender.clock.learn(reply.now)
-            budget = chunk.end - time.monotonic()
-            if not reply.has_refused_times or budget <= 0:
+        reply: EnqueueReply | None = None
+        unanswered = False
+        try:
+            reply = self._pipe.receive()
+        except SendAgain as again:
+            unanswered = again.unanswered
+            if self._failure is not None and not unanswered:
+                raise self._failure from None
+            if unanswered and time.monotonic() > chunk.sent + self._known_for:
+                raise Unanswered("Jobs were sent, and asked for too late") from again.__cause__
+        # An iterable may be slow, and the time of the first sending over: this one has its own.
+        budget = self._sender.retry_budget if self._failure is None else LAST_TRY
+        end = time.monotonic() + budget
+        while reply is None or reply.has_refused_times:
+            if reply is not None:
+                self._sender.clock.learn(reply.now)
+            budget = end - time.monotonic()
+            if reply is not None and budget <= 0:
                 return reply
-            # This machine's idea of the server's time was wrong. Now it is right.
             chunk.now = self._sender.clock.now()
             command = scripts.enqueue_many(
                 self._maker.words(chunk.requests, chunk.ids, chunk.now),
@@ -185,7 +204,16 @@ class BulkEnqueue:
                 token=chunk.token,
                 fence=fence(chunk.now, budget),
             )
-            reply = self._sender.run(command, effect=NOT_QUEUED, budget=budget)
+            reply = self._sender.run(
+                command, effect=NOT_QUEUED, budget=budget, unanswered=unanswered
+            )
+        self._sender.clock.learn(reply.now)
+        return reply
+
+    @property
+    def _known_for(self) -> float:
+        """Seconds from its sending for which the server surely knows a chunk by its marker."""
+        return self._sender.retry_budget + MARKER_EXTRA_MS / 1000 / 2
 
     def _note(self, settled: Settled) -> None:
         if settled.refused:

@@ -36,7 +36,14 @@ class StoreSender:
         """What every operation raises, as if the server were down."""
         self._store = store
 
-    def run(self, command: Command[T], *, effect: str = "", budget: float | None = None) -> T:
+    def run(
+        self,
+        command: Command[T],
+        *,
+        effect: str = "",
+        budget: float | None = None,
+        unanswered: bool = False,
+    ) -> T:
         """Carry out a command."""
         if self.closed:
             raise closed_error()
@@ -44,7 +51,7 @@ class StoreSender:
             raise self.failure
         return command.read(self._store.execute(command.words))
 
-    def pipe(self, *, effect: str = "") -> _StorePipe[Any]:
+    def pipe(self) -> _StorePipe[Any]:
         """Give a way to hand in commands before the answers to earlier ones are asked for."""
         if self.closed:
             raise closed_error()
@@ -87,7 +94,7 @@ class _StorePipe(Generic[T]):
     def send(self, command: Command[T]) -> None:
         self._commands.append(command)
 
-    def receive(self, *, budget: float | None = None) -> T:
+    def receive(self) -> T:
         return self._sender.run(self._commands.popleft())
 
     def close(self) -> None:

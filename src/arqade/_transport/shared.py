@@ -211,13 +211,16 @@ class SharedConnection(asyncio.Protocol):
             if pause > 0:
                 await asyncio.sleep(pause)
             connection = await self._pool.get_connection()
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a credential provider may raise anything
             self._not_before = time.monotonic() + CONNECT_PAUSE
             self._connecting = None
+            if not isinstance(error, RedisError | OSError):
+                cause, error = error, RedisConnectionError(f"not connected: {error!r}")
+                error.__cause__ = cause
             self._fail(self._waiting, error)
-        except BaseException as error:
+        except BaseException:
             self._connecting = None
-            self._fail(self._waiting, RedisConnectionError(f"not connected: {error!r}"))
+            self._fail(self._waiting, RedisConnectionError("connecting was cancelled"))
             raise
         else:
             self._connecting = None

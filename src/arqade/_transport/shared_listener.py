@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from arqade._compat import override
 from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate
+from arqade._transport.errors import is_transient
 from arqade._transport.lines import is_broken
 from arqade._transport.redis_py import (
     NOT_ENOUGH,
@@ -50,6 +51,7 @@ class SharedListener(asyncio.Protocol):
         self._answer_time = answer_time
         self._tracker = Tracker(self._send)
         self._decided: PushMode | None = None
+        self._closed = False
         self._loop: asyncio.AbstractEventLoop
         self._pid = 0
         self._connection: AsyncConnection | None = None
@@ -90,7 +92,7 @@ class SharedListener(asyncio.Protocol):
         """Let a watcher know when a job's result changes; see `Tracker.watch`."""
         self._tracker.watch(watcher, job_id, has_job=has_job)
         idle = self._connection is None and self._connecting is None
-        if idle and self._decided != "polling":
+        if idle and self._decided != "polling" and not self._closed:
             self._connecting = self._loop.create_task(self._connect())
 
     def forget(self, watcher: Watcher, job_ids: Iterable[str]) -> None:
@@ -105,7 +107,7 @@ class SharedListener(asyncio.Protocol):
                 await asyncio.sleep(RECONNECT_PAUSES[min(self._failures, 5) - 1])
             try:
                 await self._open()
-            except (RedisError, OSError):
+            except Exception:  # noqa: BLE001 - a credential provider may raise anything
                 self._failures += 1
             else:
                 break
@@ -117,9 +119,12 @@ class SharedListener(asyncio.Protocol):
             try:
                 await connection.connect()
             except RedisError as error:
-                if protocol == 2 or is_broken(error):  # noqa: PLR2004 - RESP2
+                if protocol == 2 or is_broken(error) or is_transient(error):  # noqa: PLR2004 - RESP2
                     raise
                 continue  # This server or user knows no HELLO.
+            except BaseException:
+                await connection.disconnect(True)
+                raise
             self._connection = connection
             self._transport = transport = transport_of(connection)
             self._streams = transport.get_protocol()
@@ -159,7 +164,7 @@ class SharedListener(asyncio.Protocol):
         self._drop()
         self._failures += 1
         self._tracker.disconnected()
-        if self._connecting is None and not self._tracker.idle:
+        if self._connecting is None and not self._tracker.idle and not self._closed:
             self._connecting = self._loop.create_task(self._connect())
 
     # --- asyncio.Protocol ---------------------------------------------------------------
@@ -184,6 +189,8 @@ class SharedListener(asyncio.Protocol):
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not NOT_ENOUGH:
+                if isinstance(reply, RedisError) and is_transient(reply):
+                    raise reply
                 if self._negotiation is None:
                     self._tracker.receive(reply, frame=type(reply) is Push)
                 elif type(reply) is not Push:
@@ -225,6 +232,7 @@ class SharedListener(asyncio.Protocol):
 
     async def aclose(self) -> None:
         """Close the connection; who waits looks for itself, and finds the queue closed."""
+        self._closed = True
         connecting = self._connecting
         if connecting is not None:
             connecting.cancel()

@@ -56,5 +56,6 @@ class SharedPipe:
     async def aclose(self) -> None:
         """Forget the replies that are still to come."""
         for call in self._calls:
-            call.reply.cancel()
+            if not call.reply.cancel() and not call.reply.cancelled():
+                call.reply.exception()  # It was seen: asyncio shall not warn.
         self._calls.clear()

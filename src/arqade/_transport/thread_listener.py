@@ -19,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
 from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate
+from arqade._transport.errors import is_transient
 from arqade._transport.lines import is_broken
 from arqade._transport.redis_py import (
     NOT_ENOUGH,
@@ -41,7 +42,7 @@ __all__ = ["ThreadListener", "ThreadWatch"]
 RECONNECT_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds before the attempts to connect again; the last one holds for all further ones."""
 
-FORKING = threading.Lock()
+FORKING = threading.RLock()
 """Held while what came from the parent process is put aside."""
 
 LONGEST_READ = 65_536
@@ -74,6 +75,9 @@ class ThreadListener:
         self._connection: Connection | None = None
         self._socket: socket.socket | None = None
         self._reader: Any = None
+        self._outgoing = bytearray()
+        """What the socket had no room for."""
+        self._closed = False
         self._not_before = 0.0
         self._failures = 0
         self._last_heard = 0.0
@@ -135,9 +139,9 @@ class ThreadListener:
             return min(end, time.monotonic() + watcher.pause(pushing=self._tracker.pushing))
 
     def _may_lead(self) -> bool:
-        return self._decided != "polling" and (
-            self._connection is not None or time.monotonic() >= self._not_before
-        )
+        if self._decided == "polling" or self._closed:
+            return False
+        return self._connection is not None or time.monotonic() >= self._not_before
 
     def _step_down(self, watcher: ThreadWatch) -> None:
         with self._lock:
@@ -163,14 +167,18 @@ class ThreadListener:
         try:
             if self._is_stale():
                 self._drop()
-            while not watcher.news and self._socket is not None:
+            while not watcher.news:
                 now = time.monotonic()
                 if now >= until:
                     return
                 self._keep_alive(now)
+                connection = self._socket  # Whoever sends may find it broken, and take it away.
+                if connection is None:
+                    return
                 beat = self._last_heard + HEARTBEAT + self._pinged * self._answer_time
-                self._receive(self._socket, min(until, beat) - now)
-        except (RedisError, OSError):
+                self._receive(connection, min(until, beat) - now)
+        except (RedisError, OSError, ValueError):
+            # A closed socket has no number, which is a ValueError.
             self._broken()
         except BaseException:
             # What was read and not understood yet is lost.
@@ -196,12 +204,13 @@ class ThreadListener:
     def _receive(self, connection: socket.socket, timeout: float) -> None:
         if not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
             poll = select.poll()
-            poll.register(connection, select.POLLIN)
+            poll.register(connection, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
             # A millisecond more: rounded down, the end of a wait would be polled for busily.
             if not poll.poll(timeout * 1000 + 1):
                 return
         # OpenSSL bears no reading and sending at the same time.
         with self._lock:
+            self._flush()
             try:
                 data = connection.recv(LONGEST_READ)
             except (BlockingIOError, ssl.SSLWantReadError):
@@ -210,7 +219,10 @@ class ThreadListener:
                 raise RedisConnectionError("the server closed the connection")
             self._last_heard, self._pinged = time.monotonic(), False
             self._reader.feed(data)
+            self._failures = 0
             while (reply := self._reader.gets()) is not NOT_ENOUGH:
+                if isinstance(reply, RedisError) and is_transient(reply):
+                    raise reply
                 self._tracker.receive(reply, frame=type(reply) is Push)
             if self._tracker.mode == "polling":
                 self._decided = "polling"
@@ -219,10 +231,20 @@ class ThreadListener:
     def _send(self, words: Iterable[Words]) -> None:
         with self._lock:
             if self._socket is not None:
+                self._outgoing += b"".join(map(pack_command, words))
                 try:
-                    self._socket.sendall(b"".join(map(pack_command, words)))
+                    self._flush()
                 except OSError:
                     self._broken()
+
+    def _flush(self) -> None:
+        """Send what the socket takes; the rest follows when the server has read on."""
+        while self._outgoing and self._socket is not None:
+            try:
+                sent = self._socket.send(self._outgoing)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            del self._outgoing[:sent]
 
     # --- connecting ---------------------------------------------------------------------
 
@@ -235,7 +257,7 @@ class ThreadListener:
             try:
                 connection.connect()
             except RedisError as error:
-                if protocol == 2 or is_broken(error):  # noqa: PLR2004 - RESP2
+                if protocol == 2 or is_broken(error) or is_transient(error):  # noqa: PLR2004 - RESP2
                     raise
                 continue  # This server or user knows no HELLO.
             try:
@@ -245,8 +267,7 @@ class ThreadListener:
                 raise
             with self._lock:
                 self._decided = mode
-                self._failures = 0
-                if mode == "polling":
+                if mode == "polling" or self._closed:
                     connection.disconnect()
                 else:
                     self._connection, self._socket = connection, socket_of(connection)
@@ -265,7 +286,7 @@ class ThreadListener:
             try:
                 reply = connection.read_response(disable_decoding=True)
             except RedisError as error:
-                if is_broken(error):
+                if is_broken(error) or is_transient(error):
                     raise
                 reply = error
             try:
@@ -277,6 +298,7 @@ class ThreadListener:
     def _drop(self) -> None:
         with self._lock:
             connection, self._connection, self._socket = self._connection, None, None
+            self._outgoing.clear()
             if connection is not None:
                 connection.disconnect()
             self._tracker.disconnected()
@@ -292,6 +314,7 @@ class ThreadListener:
 
     def close(self) -> None:
         """Close the connection; who waits looks for itself, and finds the queue closed."""
+        self._closed = True
         if self._pid == os.getpid():
             self._drop()
 

@@ -38,7 +38,7 @@ class ThreadPipe:
         try:
             if self._connection is None:
                 self._connection = self._line.lease()
-            write(self._connection, packed)
+            write(self._connection, packed, check_health=not self._unread)
         except LineBroken as broken:
             self.failed, self._broken = True, broken.error
             return broken.sent

@@ -25,7 +25,7 @@ class Connection(Protocol):
     socket_timeout: float | None
 
     def connect(self) -> None: ...
-    def send_packed_command(self, command: list[bytes]) -> None: ...
+    def send_packed_command(self, command: list[bytes], check_health: bool = ...) -> None: ...
     def read_response(self, disable_decoding: bool = ...) -> Any: ...
     def can_read(self, timeout: float = ...) -> bool: ...
     def disconnect(self) -> None: ...
@@ -69,6 +69,7 @@ class ThreadConnections:
         self._pid = os.getpid()
         self._idle: deque[tuple[Connection, float]] = deque()
         self._in_want = 0
+        self._closed = False
 
     def exchange(self, packed: bytes, end: float, *, once: bool = False) -> Any:
         """Send a command and give its reply.
@@ -144,6 +145,9 @@ class ThreadConnections:
         if not self.owned:
             self._pool.release(connection)
             return
+        if self._closed:
+            self.discard(connection)
+            return
         self._idle.append((connection, time.monotonic()))
         if self._in_want:
             # A thread waits at the pool, where it can't see those that are at hand.
@@ -160,6 +164,7 @@ class ThreadConnections:
 
     def close(self) -> None:
         """Close the connections and the pool, if it is owned; calls in flight fail."""
+        self._closed = True
         while self._idle:
             self.discard(self._idle.pop()[0])
         if self.owned:
@@ -172,16 +177,22 @@ class ThreadConnections:
                 connection.disconnect()
 
 
-def write(connection: Connection, packed: bytes) -> None:
+def write(connection: Connection, packed: bytes, *, check_health: bool = True) -> None:
     """Send a command.
 
+    Args:
+        connection: The connection.
+        packed: The command.
+        check_health: Whether redis-py may ask for a sign of life before: not while replies are
+            due, the first of which it would take for that.
+
     Raises:
-        LineBroken: It did not go out whole.
+        LineBroken: It did not go out whole, and so the server can't carry it out.
     """
     try:
-        connection.send_packed_command([packed])
+        connection.send_packed_command([packed], check_health=check_health)
     except (RedisError, OSError) as error:
-        raise LineBroken(error, sent=True) from error
+        raise LineBroken(error, sent=False) from error
 
 
 def read(connection: Connection, end: float) -> Any:

@@ -47,8 +47,9 @@ if count == 1 and string.sub(ARGV[5], -1) == '1' then
     if pcall('PSETEX', job, life, ARGV[4]).ok and pcall('ZADD', ARGV[3], 'NX', score, id) == 1 then
       return {now, number}
     end
-    call('DEL', job)
-    call('DEL', marker)
+    -- With pcall: a user who may not write the job may not delete it, either.
+    pcall('DEL', marker)
+    pcall('DEL', job)
   end
 end
 
@@ -156,11 +157,11 @@ local function make_helpers()
 
   function helpers.undo(key, old)
     if not old then
-      call('DEL', key)
+      pcall('DEL', key)
     elseif old[2] > 0 then
-      call('PSETEX', key, old[2], old[1])
+      pcall('PSETEX', key, old[2], old[1])
     else
-      call('SET', key, old[1])
+      pcall('SET', key, old[1])
     end
   end
 
