@@ -12,8 +12,8 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test parity check docs bench bench-full bench-check bench-docs generate \
-  format lock clean
+.PHONY: help demo test faults faults-pinned faults-newest parity check docs bench bench-full \
+  bench-check bench-docs generate format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,12 +21,28 @@ help: ## Show this list
 demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 	$(BIN)/python -m arqade.demo
 
-test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
+test: .venv/ready .venv-newest/ready ## Run all tests but the faults, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest
+	@# Side by side: half of the time is waiting.
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-oldest test-newest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-oldest: .venv/ready
+	$(BIN)/coverage run -m pytest --ignore=tests/faults
+
+test-newest: .venv/ready .venv-newest/ready
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest --ignore=tests/faults
+
+faults: .venv/ready .venv-newest/ready ## Break everything 500 times, and show what came of it
+	@$(MAKE) --no-print-directory -j2 --output-sync=target faults-pinned faults-newest
+
+# Side by side: most of the time is spent waiting.
+faults-pinned faults-newest: export ARQADE_FAULTS ?= 500
+faults-pinned:
+	$(BIN)/python -m pytest tests/faults
+faults-newest:
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/faults
 
 parity: .venv/ready ## Compare mock and Redis, async and sync, on thousands of random stories
 	ARQADE_PARITY_EXAMPLES=$${ARQADE_PARITY_EXAMPLES:-2000} $(BIN)/python -m pytest tests/parity
