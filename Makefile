@@ -12,7 +12,7 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults faults-pinned faults-newest parity check docs bench bench-full \
+.PHONY: help demo test test-oldest test-newest faults faults-pinned faults-newest parity check docs bench bench-full \
   bench-check bench-docs generate format lock clean
 
 help: ## Show this list
