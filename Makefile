@@ -12,7 +12,7 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest faults faults-pinned faults-newest parity check docs bench bench-full \
+.PHONY: help demo test test-oldest test-newest faults faults-oldest faults-newest parity check docs bench bench-full \
   bench-check bench-docs generate format lock clean
 
 help: ## Show this list
@@ -35,11 +35,11 @@ test-newest: .venv/ready .venv-newest/ready
 	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest --ignore=tests/faults
 
 faults: .venv/ready .venv-newest/ready ## Break everything 500 times, and show what came of it
-	@$(MAKE) --no-print-directory -j2 --output-sync=target faults-pinned faults-newest
+	@$(MAKE) --no-print-directory -j2 --output-sync=target faults-oldest faults-newest
 
 # Side by side: most of the time is spent waiting.
-faults-pinned faults-newest: export ARQADE_FAULTS ?= 500
-faults-pinned:
+faults-oldest faults-newest: export ARQADE_FAULTS ?= 500
+faults-oldest:
 	$(BIN)/python -m pytest tests/faults
 faults-newest:
 	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/faults

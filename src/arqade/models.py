@@ -8,7 +8,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, cast, get_args
 
 import attrs
 
@@ -27,6 +27,8 @@ from arqade.exceptions import JobCancelled, JobSerializationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from attrs import AttrsInstance
 
 __all__ = [
     "CancelOutcome",
@@ -93,8 +95,35 @@ class CancelOutcome(StrEnum):
     """A worker was asked, and the job went on, or left no result, or did not answer in time."""
 
 
+class _Model:
+    """What all models can do."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types; see `from_dict`.
+
+        Arguments and results keep their JSON types. Others become strings or mappings for a
+        reader's eye (`repr` at worst) and do not come back.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.to_dict(cast("AttrsInstance", self))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build one from what `to_dict` gave.
+
+        Raises:
+            ValueError: The mapping lacks a field, or a field has a wrong type.
+        """
+        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
+
+        return _structure.from_dict(data, cls)
+
+
 @attrs.define
-class JobMetadata(Generic[R]):
+class JobMetadata(_Model, Generic[R]):
     """What is known of a job. ``R`` is the type of its result."""
 
     id: str
@@ -123,27 +152,6 @@ class JobMetadata(Generic[R]):
 
     job_try: int | None = attrs.field(default=None, kw_only=True, eq=False)
     """The number of the try: of the last one for a result, else as enqueued, None for the first."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types; see `from_dict`.
-
-        Arguments and results keep their JSON types. Others become strings or mappings for a
-        reader's eye (`repr` at worst) and do not come back.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build one from what `to_dict` gave.
-
-        Raises:
-            ValueError: The mapping lacks a field, or a field has a wrong type.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.from_dict(data, cls)
 
 
 @attrs.define
@@ -211,7 +219,7 @@ def _is_duration(what: str, value: Duration, *, zero: bool) -> None:
 
 
 @attrs.frozen
-class JobRequest(Generic[R]):
+class JobRequest(_Model, Generic[R]):
     """A job to be enqueued: a validated value. ``R`` is the type of its result.
 
     Raises:
@@ -278,26 +286,9 @@ class JobRequest(Generic[R]):
         """
         return attrs.evolve(self, **changes)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types, as `JobMetadata.to_dict` does."""
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build one from what `to_dict` gave.
-
-        Raises:
-            ValueError: The mapping lacks a field, or a field has a wrong type.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.from_dict(data, cls)
-
 
 @attrs.define
-class QueueStats:
+class QueueStats(_Model):
     """How many jobs are in a queue."""
 
     queue_name: str
@@ -315,26 +306,9 @@ class QueueStats:
     oldest_score: int | None
     """When the first of them all is due, in milliseconds since the epoch; None if there is none."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types; see `from_dict`."""
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build one from what `to_dict` gave.
-
-        Raises:
-            ValueError: The mapping lacks a field, or a field has a wrong type.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.from_dict(data, cls)
-
 
 @attrs.define
-class WorkerHealth:
+class WorkerHealth(_Model):
     """What a worker says of itself, when it last did."""
 
     queue_name: str
@@ -361,23 +335,6 @@ class WorkerHealth:
     expires_in: float | None
     """Seconds after which this is gone unless the worker renews it; None if it stays."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types; see `from_dict`."""
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build one from what `to_dict` gave.
-
-        Raises:
-            ValueError: The mapping lacks a field, or a field has a wrong type.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.from_dict(data, cls)
-
 
 class Severity(StrEnum):
     """How much a finding matters, the least first."""
@@ -393,7 +350,7 @@ class Severity(StrEnum):
 
 
 @attrs.frozen
-class Finding:
+class Finding(_Model):
     """Something of a server's configuration or state that endangers jobs."""
 
     code: str
@@ -407,23 +364,6 @@ class Finding:
 
     cure: str
     """What to do about it."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types; see `from_dict`."""
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build one from what `to_dict` gave.
-
-        Raises:
-            ValueError: The mapping lacks a field, or a field has a wrong type.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.from_dict(data, cls)
 
     @override
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ from arqade import (
     SyncMockArqQueue,
     SyncRedisArqQueue,
 )
-from tests.harness.states import put_complete, put_queued, result_bytes
+from tests.harness.states import looks, put_complete, put_queued, result_bytes
 
 WAITS = int(os.environ.get("ARQADE_PUSH_WAITS", "300"))
 """How many results are waited for in the test that none gets lost."""
@@ -60,13 +60,6 @@ def vanish(raw, job_id="k", queue="arq:queue"):
         pipe.delete(f"arq:in-progress:{job_id}", f"arq:retry:{job_id}", f"arq:job:{job_id}")
         pipe.zrem(queue, job_id)
         pipe.execute()
-
-
-def looks(raw):
-    """How often scripts were run, each of them a look."""
-    return sum(
-        stats["calls"] for name, stats in raw.info("commandstats").items() if "evalsha" in name
-    )
 
 
 def user(raw, url, *rules):

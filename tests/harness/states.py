@@ -100,3 +100,9 @@ def snapshot(raw: redis.Redis) -> dict[bytes, Any]:
         if not key.startswith(b"arqade:once:"):
             found[key] = raw.dump(key)
     return found
+
+
+def looks(raw: redis.Redis) -> int:
+    """How often scripts were run, each of them a look at jobs."""
+    stats: Any = raw.info("commandstats")
+    return sum(found["calls"] for name, found in stats.items() if "evalsha" in name)

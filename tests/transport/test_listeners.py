@@ -15,19 +15,13 @@ from redis.asyncio import Redis
 
 from arqade import RedisArqQueue, SyncRedisArqQueue
 from arqade._transport import shared_listener, thread_listener
-from tests.harness.states import put_complete, put_queued
+from tests.harness.states import looks, put_complete, put_queued
 
 
 def finish(raw, *job_ids):
     """End jobs, and so push their results."""
     for job_id in job_ids:
         put_complete(raw, job_id)
-
-
-def looks(raw):
-    """How often scripts were run, each of them a look."""
-    stats = raw.info("commandstats")
-    return sum(found["calls"] for name, found in stats.items() if "evalsha" in name)
 
 
 def listeners(raw):

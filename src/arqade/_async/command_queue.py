@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from arqade._async.bulk import MAX_CHUNK_SIZE, NOT_QUEUED, BulkEnqueue, fence
-from arqade._async.listing import SHORTEST_LOOK, Listing
+from arqade._async.listing import Listing, time_to_look
 from arqade._async.many import CHUNK_SIZE
 from arqade._async.queue import ArqQueue
 from arqade._async.server_check import ServerCheck
@@ -340,8 +340,7 @@ class CommandQueue(ArqQueue):
         return await self._sender.run(command, budget=budget)
 
     async def _look_for_result(self, asked: Asked, end: float) -> JobView:
-        left = max(end - time.monotonic(), SHORTEST_LOOK)
-        return await self._view(asked, "result", min(left, self._sender.retry_budget))
+        return await self._view(asked, "result", time_to_look(self._sender, end))
 
     @override
     def __repr__(self) -> str:

@@ -86,15 +86,14 @@ class Connections:
         self._unused = True
         self._pool: Any = client.connection_pool
         kwargs = self._pool.connection_kwargs
+        answer_time = kwargs.get("socket_timeout") or ANSWER_TIME
         self._line = SharedConnection(
             self._pool,
             owned=False,
-            socket_timeout=kwargs.get("socket_timeout") or ANSWER_TIME,
+            socket_timeout=answer_time,
             heartbeat=kwargs.get("health_check_interval") or 0,
         )
-        self._listener = SharedListener(
-            self._pool, answer_time=kwargs.get("socket_timeout") or ANSWER_TIME
-        )
+        self._listener = SharedListener(self._pool, answer_time=answer_time)
 
     @property
     def owned(self) -> bool:

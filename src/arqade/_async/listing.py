@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from arqade._protocol import answers, inspection, scripts
-from arqade._protocol.answers import Asked
+from arqade._protocol.answers import MOST_NAMED, Asked, named
 from arqade.exceptions import JobDeserializationError, JobNotFound
 from arqade.models import JobStatus, QueueStats
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arqade.codecs import Codec
     from arqade.models import JobMetadata, JobResult
 
-__all__ = ["SHORTEST_LOOK", "Listing"]
+__all__ = ["Listing", "time_to_look"]
 
 SHORTEST_LOOK = 1.0
 """Seconds that the server has at least to answer the last look for a result."""
@@ -43,8 +43,15 @@ STATS_MOST = 10_000
 PURGE_SLICE = 100
 """Jobs that are removed with one command: less than a millisecond of the server."""
 
-MOST_NAMED = 100
-"""Ids that an error names."""
+
+def time_to_look(sender: Sender, end: float) -> float:
+    """Give the seconds that one look for a result may take.
+
+    Args:
+        sender: What carries it.
+        end: When the wait for the result is over, by the monotonic clock.
+    """
+    return min(max(end - time.monotonic(), SHORTEST_LOOK), sender.retry_budget)
 
 
 class Undecodable:
@@ -69,10 +76,10 @@ class Undecodable:
             JobDeserializationError: There are some.
         """
         if self._count:
-            more = f" and {self._count - MOST_NAMED} more" if self._count > MOST_NAMED else ""
+            ids = named(self._ids, self._count)
             raise JobDeserializationError(
                 f"{self._count} of the jobs can't be decoded: is a class missing here, or does the "
-                f"worker use another codec? All others were read. ids={', '.join(self._ids)}{more}",
+                f"worker use another codec? All others were read. ids={ids}",
                 self._ids[0],
             ) from self._first
 
@@ -224,11 +231,8 @@ class Listing:
         start = 0
         while start < len(job_ids):
             part = job_ids[start : start + VIEWS]
-            left = max(end - time.monotonic(), SHORTEST_LOOK)
-            views = await self.sender.run(
-                scripts.views(part, self.queue_name, wanted),
-                budget=min(left, self.sender.retry_budget),
-            )
+            command = scripts.views(part, self.queue_name, wanted)
+            views = await self.sender.run(command, budget=time_to_look(self.sender, end))
             yield list(zip(part, views, strict=False))
             # Of long ones the server gives only some at once.
             start += len(views)

@@ -22,11 +22,27 @@ from arqade.exceptions import (
 from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobResult, JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from arqade._protocol.payloads import JobTimes
     from arqade._protocol.scripts import EnqueueAnswer, JobView
     from arqade.codecs import Codec
 
-__all__ = ["Asked", "as_metadata", "cancelled", "enqueued", "finished", "metadata", "result"]
+__all__ = [
+    "MOST_NAMED",
+    "Asked",
+    "as_metadata",
+    "cancelled",
+    "enqueued",
+    "finished",
+    "metadata",
+    "named",
+    "result",
+]
+
+
+MOST_NAMED = 100
+"""Ids that an error names."""
 
 
 # Not frozen: one is made for each call, and a frozen one takes twice as long.
@@ -42,6 +58,17 @@ class Asked:
     """Whether the caller named the queue: then a job of another one is not found."""
 
     codec: Codec
+
+
+def named(ids: Sequence[str], count: int) -> str:
+    """Name jobs in a message: the first ones, and how many more there are.
+
+    Args:
+        ids: The ids, or at least the first `MOST_NAMED` of them.
+        count: How many there are.
+    """
+    more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
+    return ", ".join(ids[:MOST_NAMED]) + more
 
 
 def metadata(asked: Asked, view: JobView) -> JobMetadata[Any]:

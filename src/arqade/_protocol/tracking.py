@@ -13,17 +13,25 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from arqade._protocol import keys
 from arqade._protocol.polling import FIRST_PAUSE, GROWTH, LONGEST_PAUSE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from arqade._protocol.scripts import Word
 
-__all__ = ["HEARTBEAT", "Negotiation", "PushMode", "Tracker", "Watcher", "negotiate"]
+__all__ = [
+    "HEARTBEAT",
+    "Negotiation",
+    "PushMode",
+    "Tracker",
+    "Watcher",
+    "negotiate",
+    "reconnect_pause",
+]
 
 PushMode: TypeAlias = Literal["resp3", "resp2", "polling"]
 """How a queue learns of results.
@@ -39,11 +47,19 @@ SAFETY_PAUSE = 5.0
 HEARTBEAT = 15.0
 """Seconds without a frame after which the connection is tried: servers close idle ones."""
 
+RECONNECT_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds before the attempts to connect again; the last one holds for all further ones."""
+
 CHANNEL = b"__redis__:invalidate"
 """Where a RESP2 connection gets its frames."""
 
 Words: TypeAlias = "tuple[Word, ...]"
 Negotiation: TypeAlias = "Generator[Words, Any, PushMode]"
+
+
+def reconnect_pause(failures: int) -> float:
+    """Give the seconds before the next attempt to connect, after so many that failed."""
+    return RECONNECT_PAUSES[min(failures, len(RECONNECT_PAUSES)) - 1]
 
 
 def negotiate(*, resp3: bool) -> Negotiation:
@@ -88,10 +104,6 @@ class Watcher:
         return pause
 
 
-class _Send(Protocol):
-    def __call__(self, words: Iterable[Words], /) -> None: ...
-
-
 class Tracker:
     """What is watched on one connection, and what its replies and frames mean.
 
@@ -99,7 +111,7 @@ class Tracker:
         send: Sends commands; it may collect them.
     """
 
-    def __init__(self, send: _Send) -> None:
+    def __init__(self, send: Callable[[Iterable[Words]], None]) -> None:
         self.mode: PushMode | None = None
         """What `negotiate` gave; None without a connection."""
         self._send = send

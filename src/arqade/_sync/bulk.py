@@ -189,14 +189,13 @@ class BulkEnqueue:
             if unanswered and time.monotonic() > chunk.sent + self._known_for:
                 raise Unanswered("Jobs were sent, and asked for too late") from again.__cause__
         # An iterable may be slow, and the time of the first sending over: this one has its own.
-        budget = self._sender.retry_budget if self._failure is None else LAST_TRY
-        end = time.monotonic() + budget
-        while reply is None or reply.has_refused_times:
+        end = time.monotonic() + (LAST_TRY if self._failure else self._sender.retry_budget)
+        while True:
+            budget = end - time.monotonic()
             if reply is not None:
                 self._sender.clock.learn(reply.now)
-            budget = end - time.monotonic()
-            if reply is not None and budget <= 0:
-                return reply
+                if not reply.has_refused_times or budget <= 0:
+                    return reply
             chunk.now = self._sender.clock.now()
             command = scripts.enqueue_many(
                 self._maker.words(chunk.requests, chunk.ids, chunk.now),
@@ -207,8 +206,6 @@ class BulkEnqueue:
             reply = self._sender.run(
                 command, effect=NOT_QUEUED, budget=budget, unanswered=unanswered
             )
-        self._sender.clock.learn(reply.now)
-        return reply
 
     @property
     def _known_for(self) -> float:

@@ -22,7 +22,7 @@ from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade._protocol.polling import poll_pauses
 from arqade._protocol.requests import check_job_ids, check_status, check_timeout, make_request
 from arqade._sync.bulk import MAX_CHUNK_SIZE, NOT_QUEUED, BulkEnqueue, fence
-from arqade._sync.listing import SHORTEST_LOOK, Listing
+from arqade._sync.listing import Listing, time_to_look
 from arqade._sync.many import CHUNK_SIZE
 from arqade._sync.queue import SyncArqQueue
 from arqade._sync.server_check import ServerCheck
@@ -339,8 +339,7 @@ class CommandQueue(SyncArqQueue):
         return self._sender.run(command, budget=budget)
 
     def _look_for_result(self, asked: Asked, end: float) -> JobView:
-        left = max(end - time.monotonic(), SHORTEST_LOOK)
-        return self._view(asked, "result", min(left, self._sender.retry_budget))
+        return self._view(asked, "result", time_to_look(self._sender, end))
 
     @override
     def __repr__(self) -> str:

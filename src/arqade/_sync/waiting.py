@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from arqade._protocol import answers
+from arqade._protocol.answers import named
 from arqade.exceptions import ArqJobError, JobDeserializationError, JobNotFound
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from arqade.models import JobResult
 
 __all__ = ["results_as_they_come"]
-
-MOST_NAMED = 100
-"""Ids that an error names."""
 
 
 def results_as_they_come(
@@ -101,7 +99,6 @@ class _Jobs:
             return
         first, *others = self._missing
         if others:
-            names = ", ".join(str(error.job_id) for error in others[:MOST_NAMED])
-            more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
-            first.add_note(f"So it is with {len(others)} other jobs: {names}{more}")
+            names = named([str(error.job_id) for error in others], len(others))
+            first.add_note(f"So it is with {len(others)} other jobs: {names}")
         raise first

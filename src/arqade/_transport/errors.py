@@ -8,9 +8,10 @@ import ssl
 from redis import exceptions as redis_errors
 
 from arqade._protocol.errors import Unanswered
+from arqade._transport.lines import is_broken
 from arqade.exceptions import ArqadeError, QueueConnectionError, QueueServerError
 
-__all__ = ["is_transient", "translate"]
+__all__ = ["is_final", "is_transient", "translate"]
 
 TRANSIENT_CODES = re.compile(
     r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOREPLICAS|READONLY|TRYAGAIN)\b"
@@ -59,6 +60,11 @@ def is_transient(error: Exception) -> bool:
             redis_errors.ReadOnlyError | redis_errors.ClusterDownError | redis_errors.TryAgainError,
         )
     return isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | OSError)
+
+
+def is_final(error: Exception) -> bool:
+    """Tell whether the server has refused, and will again."""
+    return not is_broken(error) and not is_transient(error)
 
 
 def _bad_certificate(error: BaseException) -> bool:

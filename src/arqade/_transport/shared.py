@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from arqade._transport.redis_py import AsyncConnection, AsyncPool
 
-__all__ = ["Call", "SharedConnection"]
+__all__ = ["Call", "SharedConnection", "forget"]
 
 MAX_IN_FLIGHT = 4 * 1024 * 1024
 """Bytes that may be sent and not yet answered; further callers wait. One command always may."""
@@ -381,7 +381,7 @@ class SharedConnection(asyncio.Protocol):
         now = time.monotonic()
         if not self._in_flight and now - self._last_reply >= self._heartbeat:
             call = self.start(b"*1\r\n$4\r\nPING\r\n", now + self._heartbeat)
-            call.reply.add_done_callback(_forget)
+            call.reply.add_done_callback(forget)
         self._beat_later()
 
     # --- closing ------------------------------------------------------------------------
@@ -409,6 +409,7 @@ class SharedConnection(asyncio.Protocol):
                 self._loop.call_soon_threadsafe(self._break, RedisConnectionError("unclosed"))
 
 
-def _forget(reply: asyncio.Future[Any]) -> None:
+def forget(reply: asyncio.Future[Any]) -> None:
+    """Take note of what came of a call, where nobody wants to know."""
     if not reply.cancelled():
         reply.exception()  # It was seen: asyncio shall not warn.

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from arqade._compat import override
-from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate
-from arqade._transport.errors import is_transient
-from arqade._transport.lines import is_broken
+from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate, reconnect_pause
+from arqade._transport.errors import is_final, is_transient
 from arqade._transport.redis_py import (
     NOT_ENOUGH,
     Push,
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from arqade._transport.redis_py import AsyncConnection, AsyncPool
 
 __all__ = ["SharedListener", "SharedWatch"]
-
-RECONNECT_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Seconds before the attempts to connect again; the last one holds for all further ones."""
 
 
 class SharedListener(asyncio.Protocol):
@@ -104,7 +100,7 @@ class SharedListener(asyncio.Protocol):
     async def _connect(self) -> None:
         while not self._tracker.idle:
             if self._failures:
-                await asyncio.sleep(RECONNECT_PAUSES[min(self._failures, 5) - 1])
+                await asyncio.sleep(reconnect_pause(self._failures))
             try:
                 await self._open()
             except Exception:  # noqa: BLE001 - a credential provider may raise anything
@@ -114,14 +110,14 @@ class SharedListener(asyncio.Protocol):
         self._connecting = None
 
     async def _open(self) -> None:
-        for protocol in (3, 2):
-            connection = separate_connection(self._pool, protocol=protocol)
+        for resp3 in (True, False):
+            connection = separate_connection(self._pool, protocol=3 if resp3 else 2)
             try:
                 await connection.connect()
             except RedisError as error:
-                if protocol == 2 or is_broken(error) or is_transient(error):  # noqa: PLR2004 - RESP2
-                    raise
-                continue  # This server or user knows no HELLO.
+                if resp3 and is_final(error):
+                    continue  # This server or user knows no HELLO.
+                raise
             except BaseException:
                 await connection.disconnect(True)
                 raise
@@ -129,7 +125,7 @@ class SharedListener(asyncio.Protocol):
             self._transport = transport = transport_of(connection)
             self._streams = transport.get_protocol()
             self._reader = new_reader()
-            self._negotiation = negotiate(resp3=protocol == 3)  # noqa: PLR2004 - RESP3
+            self._negotiation = negotiate(resp3=resp3)
             self._last_heard = time.monotonic()
             transport.set_protocol(self)
             self._beat = self._loop.call_later(HEARTBEAT, self._heartbeat)

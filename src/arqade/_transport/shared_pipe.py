@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from arqade._transport.lines import LineBroken
+from arqade._transport.shared import forget
 
 if TYPE_CHECKING:
     from arqade._transport.shared import Call, SharedConnection
@@ -56,6 +57,6 @@ class SharedPipe:
     async def aclose(self) -> None:
         """Forget the replies that are still to come."""
         for call in self._calls:
-            if not call.reply.cancel() and not call.reply.cancelled():
-                call.reply.exception()  # It was seen: asyncio shall not warn.
+            call.reply.cancel()
+            forget(call.reply)
         self._calls.clear()

@@ -18,9 +18,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
-from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate
-from arqade._transport.errors import is_transient
-from arqade._transport.lines import is_broken
+from arqade._protocol.tracking import HEARTBEAT, Tracker, Watcher, negotiate, reconnect_pause
+from arqade._transport.errors import is_final, is_transient
 from arqade._transport.redis_py import (
     NOT_ENOUGH,
     Push,
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from arqade._transport.threads import Connection, Pool
 
 __all__ = ["ThreadListener", "ThreadWatch"]
-
-RECONNECT_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Seconds before the attempts to connect again; the last one holds for all further ones."""
 
 FORKING = threading.RLock()
 """Held while what came from the parent process is put aside."""
@@ -249,19 +245,19 @@ class ThreadListener:
     # --- connecting ---------------------------------------------------------------------
 
     def _open(self, end: float) -> None:
-        for protocol in (3, 2):
-            connection = separate_connection(self._pool, protocol=protocol)
+        for resp3 in (True, False):
+            connection = separate_connection(self._pool, protocol=3 if resp3 else 2)
             left = max(end - time.monotonic(), 0.001)
             limit = connection.socket_connect_timeout
             connection.socket_connect_timeout = left if limit is None else min(limit, left)
             try:
                 connection.connect()
             except RedisError as error:
-                if protocol == 2 or is_broken(error) or is_transient(error):  # noqa: PLR2004 - RESP2
-                    raise
-                continue  # This server or user knows no HELLO.
+                if resp3 and is_final(error):
+                    continue  # This server or user knows no HELLO.
+                raise
             try:
-                mode = self._negotiate(connection, resp3=protocol == 3)  # noqa: PLR2004 - RESP3
+                mode = self._negotiate(connection, resp3=resp3)
             except BaseException:
                 connection.disconnect()
                 raise
@@ -286,7 +282,7 @@ class ThreadListener:
             try:
                 reply = connection.read_response(disable_decoding=True)
             except RedisError as error:
-                if is_broken(error) or is_transient(error):
+                if not is_final(error):
                     raise
                 reply = error
             try:
@@ -306,9 +302,8 @@ class ThreadListener:
     def _broken(self) -> None:
         with self._lock:
             self._drop()
-            pause = RECONNECT_PAUSES[min(self._failures, len(RECONNECT_PAUSES) - 1)]
-            self._not_before = time.monotonic() + pause
             self._failures += 1
+            self._not_before = time.monotonic() + reconnect_pause(self._failures)
 
     # --- closing ------------------------------------------------------------------------
 
