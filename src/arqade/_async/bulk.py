@@ -203,7 +203,8 @@ class BulkEnqueue:
             if unanswered and time.monotonic() > chunk.sent + self._known_for:
                 raise Unanswered("Jobs were sent, and asked for too late") from again.__cause__
         # An iterable may be slow, and the time of the first sending over: this one has its own.
-        end = time.monotonic() + (LAST_TRY if self._failure else self._sender.retry_budget)
+        budget = self._sender.retry_budget if self._failure is None else LAST_TRY
+        end = time.monotonic() + budget
         while True:
             budget = end - time.monotonic()
             if reply is not None:
