@@ -13,7 +13,7 @@ export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oldest test-newest faults faults-oldest faults-newest parity check docs bench bench-full \
-  bench-check bench-docs generate format lock clean
+  bench-check bench-faults bench-docs generate format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 docs: .venv-docs/ready ## Build the documentation into docs/_build/html
 	.venv-docs/bin/sphinx-build -W --keep-going --quiet -aE -b html docs docs/_build/html
 
-bench: $(BENCHES) ## Measure it beside others (also bench-full, bench-check, bench-docs)
+bench: $(BENCHES) ## Measure it beside others (also bench-full, -check, -faults, -docs)
 	.venv-bench-core/bin/python -m benchmarks $(OPTIONS)
 	.venv-bench-plots/bin/python -m benchmarks.plots
 
@@ -69,8 +69,12 @@ bench-full: $(BENCHES)
 bench-check: $(BENCHES)
 	.venv-bench-core/bin/python -m benchmarks --check $(OPTIONS)
 
+bench-faults: $(BENCHES)
+	.venv-bench-core/bin/python -m benchmarks.faults $(OPTIONS)
+
 bench-docs: .venv-bench-core/ready .venv-bench-plots/ready
 	.venv-bench-core/bin/python -m benchmarks.report docs/benchmarks
+	.venv-bench-core/bin/python -m benchmarks.faults.report docs/benchmarks
 	.venv-bench-plots/bin/python -m benchmarks.plots docs/benchmarks
 
 generate: .venv/ready ## Generate the sync code and its tests from the async ones

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from types import TracebackType
 
 __all__ = [
@@ -151,10 +151,14 @@ class FaultProxy:
     Args:
         url: The server's URL.
         plan: Which fault strikes an operation; None for none.
+        commands: The commands that are operations.
     """
 
-    def __init__(self, url: str, plan: Plan | None = None) -> None:
+    def __init__(
+        self, url: str, plan: Plan | None = None, commands: Container[bytes] = OPERATIONS
+    ) -> None:
         self.plan = plan
+        self.commands = commands
         self.struck: Counter[str] = Counter()
         """How often each fault struck."""
         self.operations = 0
@@ -358,7 +362,7 @@ class _Link(asyncio.Protocol):
 
     def _command(self, raw: bytes, words: list[bytes]) -> None:
         name = words[0].upper()
-        if name not in OPERATIONS:
+        if name not in self._proxy.commands:
             self.listens = self.listens or (name == b"CLIENT" and words[1].upper() == b"TRACKING")
             self._expected.append(None)
             self._out.append(raw)
