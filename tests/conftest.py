@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
+from arqade.embedded import RedisServer
+from tests.harness.canary import keep_secret
 from tests.harness.proxy import Proxy
 from tests.harness.servers import describe_server, serve
 from tests.harness.stock import Stock
@@ -12,17 +16,34 @@ from tests.harness.stock import Stock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.harness.canary"]
 
 
 def pytest_report_header() -> str:
     return f"redis-py: {redis.__version__}; server: {describe_server()}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _secret_passwords() -> Iterator[None]:
+    """The passwords of all servers that tests start are secrets."""
+    start = RedisServer.start
+
+    @functools.wraps(start)
+    def start_secretly(server: RedisServer) -> None:
+        start(server)
+        keep_secret(server.password)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RedisServer, "start", start_secretly)
+        yield
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A server of the session's own."""
-    yield from serve()
+    for url in serve():
+        keep_secret(urlsplit(url).password)
+        yield url
 
 
 @pytest.fixture

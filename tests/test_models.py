@@ -282,10 +282,11 @@ class TestUnwrap:
 
     @pytest.mark.parametrize("stored", ["unable to serialize result", None, 5], ids=repr)
     def test_unserializable(self, stored):
-        """A result that could not be stored is an error with the id and the worker's word."""
-        with pytest.raises(JobSerializationError, match=f"{stored}.*id=j") as caught:
+        """A result that could not be stored is an error with the id, whatever stands for it."""
+        with pytest.raises(JobSerializationError, match="could not store its result") as caught:
             result(success=False, result=stored).unwrap()
         assert caught.value.job_id == "j"
+        assert str(stored) not in str(caught.value)
 
 
 class TestRequests:
@@ -384,6 +385,62 @@ class TestRequests:
         """A field that there is not is a TypeError that names it."""
         with pytest.raises(TypeError, match="defer"):
             REQUEST.with_options(defer=5)
+
+
+class TestRepr:
+    @pytest.mark.parametrize(
+        ("args", "kwargs", "shown"),
+        [
+            ((), {}, "args=<0 values>, kwargs=<none>"),
+            (("c4n4ry",), {"to": "c4n4ry"}, "args=<1 value>, kwargs=<to>"),
+            (("c4n4ry", 2), {"subject": 1, "to": 2}, "args=<2 values>, kwargs=<subject, to>"),
+        ],
+    )
+    def test_arguments(self, args, kwargs, shown):
+        """Arguments are counted and keywords are named; no value is shown."""
+        models = [
+            job(args=args, kwargs=kwargs),
+            result(args=args, kwargs=kwargs, result="c4n4ry"),
+            JobRequest("work", args, kwargs),
+        ]
+        for model in models:
+            for text in (repr(model), str(model), f"{[model]}"):
+                assert f"ame='work', {shown}, " in text
+                assert "c4n4ry" not in text
+
+    @pytest.mark.parametrize(
+        ("value", "shown"), [(42, "<int>"), (None, "<NoneType>"), (ValueError("x"), "<ValueError>")]
+    )
+    def test_result(self, value, shown):
+        """Of a result its type is shown."""
+        assert repr(result(result=value)).endswith(f"success=True, result={shown})")
+
+    def test_other_fields(self):
+        """All other fields are shown as they are."""
+        assert repr(REQUEST) == (
+            "JobRequest(task_name='work', args=<1 value>, kwargs=<b>, job_id='j', "
+            f"queue_name='mail', defer_until={TIME!r}, defer_by=None, expires=60, job_try=3, "
+            "on_conflict='replace')"
+        )
+        assert repr(job(score=5)).endswith("queue_name='mail', score=5, job_try=None)")
+
+    def test_values_of_wrong_types(self):
+        """Whatever a caller has put into metadata, there is a `repr`."""
+        assert "args=<NoneType>, kwargs=<str>" in repr(job(args=None, kwargs="c4n4ry"))
+        assert "kwargs=<?, b>" in repr(job(kwargs={1: 1, "b": 2}))
+
+    def test_assertions_still_tell_the_difference(self, pytester):
+        """Where two models are not equal, pytest shows the values that differ by itself."""
+        pytester.makepyfile(
+            """
+            from arqade import JobRequest
+
+            def test_it():
+                assert JobRequest("work", (), {"b": "one"}) == JobRequest("work", (), {"b": "two"})
+            """
+        )
+        done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+        done.stdout.fnmatch_lines(["*Differing attributes:*", "*'kwargs'*", "*'one'*'two'*"])
 
 
 class TestToDict:

@@ -7,14 +7,18 @@ Of each pair the first is used in ``_async`` and replaced by the second in ``_sy
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
 __all__ = [
+    "AsyncTurns",
+    "Turns",
     "async_drive",
     "async_sleep",
     "drive",
@@ -58,3 +62,51 @@ def running_event_loop() -> object:
 def no_event_loop() -> object:
     """Give None: blocking code belongs to no event loop."""
     return None
+
+
+class AsyncTurns:
+    """Lets one caller at a time do something."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, end: float) -> AsyncIterator[None]:
+        """Wait for one's turn.
+
+        Args:
+            end: Until when to wait, by the monotonic clock.
+
+        Raises:
+            TimeoutError: It did not come in time.
+        """
+        async with asyncio.timeout(max(end - time.monotonic(), 0)):
+            await self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+class Turns:
+    """Lets one caller at a time do something."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def turn(self, end: float) -> Iterator[None]:
+        """Wait for one's turn.
+
+        Args:
+            end: Until when to wait, by the monotonic clock.
+
+        Raises:
+            TimeoutError: It did not come in time.
+        """
+        if not self._lock.acquire(timeout=max(end - time.monotonic(), 0)):
+            raise TimeoutError
+        try:
+            yield
+        finally:
+            self._lock.release()

@@ -122,9 +122,31 @@ class _Model:
         return _structure.from_dict(data, cls)
 
 
+# A model's `repr` ends up in logs and tracebacks, where arguments and results do not belong.
+
+
+def _shown_args(args: object) -> str:
+    if not isinstance(args, tuple | list):
+        return _shown_value(args)
+    return f"<{len(args)} value{'' if len(args) == 1 else 's'}>"
+
+
+def _shown_kwargs(kwargs: object) -> str:
+    if not isinstance(kwargs, dict):
+        return _shown_value(kwargs)
+    return f"<{', '.join(key if isinstance(key, str) else '?' for key in kwargs) or 'none'}>"
+
+
+def _shown_value(value: object) -> str:
+    return f"<{type(value).__qualname__}>"
+
+
 @attrs.define
 class JobMetadata(_Model, Generic[R]):
-    """What is known of a job. ``R`` is the type of its result."""
+    """What is known of a job. ``R`` is the type of its result.
+
+    Its `repr` counts the arguments, names the keywords and shows none of the values.
+    """
 
     id: str
     """The job's id."""
@@ -132,10 +154,10 @@ class JobMetadata(_Model, Generic[R]):
     name: str
     """The name of the worker's function."""
 
-    args: tuple[Any, ...]
+    args: tuple[Any, ...] = attrs.field(repr=_shown_args)
     """Positional arguments."""
 
-    kwargs: dict[str, Any]
+    kwargs: dict[str, Any] = attrs.field(repr=_shown_kwargs)
     """Keyword arguments."""
 
     enqueue_time: datetime
@@ -156,7 +178,7 @@ class JobMetadata(_Model, Generic[R]):
 
 @attrs.define
 class JobResult(JobMetadata[R]):
-    """A finished job and what came of it."""
+    """A finished job and what came of it. Its `repr` tells the type of its result alone."""
 
     start_time: datetime
     """When its last try started: aware, UTC, in milliseconds."""
@@ -167,7 +189,7 @@ class JobResult(JobMetadata[R]):
     success: bool
     """Whether it returned, and its value could be stored."""
 
-    result: Any
+    result: Any = attrs.field(repr=_shown_value)
     """What it returned, or the exception that it raised."""
 
     def unwrap(self) -> R:
@@ -186,7 +208,8 @@ class JobResult(JobMetadata[R]):
         if isinstance(self.result, BaseException):
             raise self.result
         raise JobSerializationError(
-            f"Job ran, and its worker could not store its result: {self.result}. id={self.id}",
+            "Job ran, and its worker could not store its result: see the worker's log. "
+            f"id={self.id}",
             self.id,
         )
 
@@ -222,6 +245,8 @@ def _is_duration(what: str, value: Duration, *, zero: bool) -> None:
 class JobRequest(_Model, Generic[R]):
     """A job to be enqueued: a validated value. ``R`` is the type of its result.
 
+    Its `repr` counts the arguments, names the keywords and shows none of the values.
+
     Raises:
         TypeError: A field is of a wrong type.
         ValueError: Both defers are given, a defer is negative, ``expires`` is not positive, or
@@ -231,10 +256,10 @@ class JobRequest(_Model, Generic[R]):
     task_name: str = attrs.field(converter=check_task_name)
     """The name of the worker's function."""
 
-    args: tuple[Any, ...] = attrs.field(default=(), converter=_plain_args)
+    args: tuple[Any, ...] = attrs.field(default=(), converter=_plain_args, repr=_shown_args)
     """Positional arguments."""
 
-    kwargs: dict[str, Any] = attrs.field(factory=dict, converter=_plain_kwargs)
+    kwargs: dict[str, Any] = attrs.field(factory=dict, converter=_plain_kwargs, repr=_shown_kwargs)
     """Keyword arguments."""
 
     job_id: str | None = attrs.field(

@@ -67,7 +67,12 @@ async def test_healthy(queue, caplog):
     """Of a server that is fit for jobs nothing is said, in two kinds of ways."""
     assert await queue.check() == []
     assert await queue.check(strict=True) == []
-    assert caplog.records == []
+    assert own_records(caplog) == []
+
+
+def own_records(caplog):
+    """Give what arqade has logged: redis-py has words of its own."""
+    return [record for record in caplog.records if record.name.partition(".")[0] == "arqade"]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +99,9 @@ async def test_settings(queue, admin, caplog, settings, expected):
     assert all(type(finding) is Finding for finding in found)
     assert shown(found) == expected
     grave = [finding for finding in found if finding.severity is not Severity.info]
-    assert [(record.levelno, record.name.partition(".")[0]) for record in caplog.records] == [
-        (logging.WARNING, "arqade") for _ in grave
-    ]
-    assert all(str(x) in record.message for x, record in zip(grave, caplog.records, strict=True))
+    logged = own_records(caplog)
+    assert [record.levelno for record in logged] == [logging.WARNING] * len(grave)
+    assert all(str(x) in record.message for x, record in zip(grave, logged, strict=True))
     caplog.clear()
     if not grave:
         assert await queue.check(strict=True) == found
@@ -106,7 +110,7 @@ async def test_settings(queue, admin, caplog, settings, expected):
         await queue.check(strict=True)
     assert all(str(finding) in str(caught.value) for finding in grave)
     assert [x for x in found if x not in grave and x.message in str(caught.value)] == []
-    assert caplog.records == []
+    assert own_records(caplog) == []
 
 
 async def test_nearly_full(queue, admin):

@@ -68,7 +68,12 @@ def test_healthy(queue, caplog):
     """Of a server that is fit for jobs nothing is said, in two kinds of ways."""
     assert queue.check() == []
     assert queue.check(strict=True) == []
-    assert caplog.records == []
+    assert own_records(caplog) == []
+
+
+def own_records(caplog):
+    """Give what arqade has logged: redis-py has words of its own."""
+    return [record for record in caplog.records if record.name.partition(".")[0] == "arqade"]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +100,9 @@ def test_settings(queue, admin, caplog, settings, expected):
     assert all(type(finding) is Finding for finding in found)
     assert shown(found) == expected
     grave = [finding for finding in found if finding.severity is not Severity.info]
-    assert [(record.levelno, record.name.partition(".")[0]) for record in caplog.records] == [
-        (logging.WARNING, "arqade") for _ in grave
-    ]
-    assert all(str(x) in record.message for x, record in zip(grave, caplog.records, strict=True))
+    logged = own_records(caplog)
+    assert [record.levelno for record in logged] == [logging.WARNING] * len(grave)
+    assert all(str(x) in record.message for x, record in zip(grave, logged, strict=True))
     caplog.clear()
     if not grave:
         assert queue.check(strict=True) == found
@@ -107,7 +111,7 @@ def test_settings(queue, admin, caplog, settings, expected):
         queue.check(strict=True)
     assert all(str(finding) in str(caught.value) for finding in grave)
     assert [x for x in found if x not in grave and x.message in str(caught.value)] == []
-    assert caplog.records == []
+    assert own_records(caplog) == []
 
 
 def test_nearly_full(queue, admin):

@@ -7,11 +7,18 @@ import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.harness.canary import Loud
+
 if TYPE_CHECKING:
     import redis
 
 QUEUE = "arq:queue"
 HOUR_MS = 3_600_000
+
+# Plain numbers to all who read them, and in no message.
+ARGS = (Loud(1),)
+KWARGS = {"b": Loud(2)}
+RESULT = Loud(42)
 
 
 def now_ms() -> int:
@@ -23,14 +30,14 @@ def job_bytes(name: str = "work", *args: Any, **kwargs: Any) -> bytes:
 
 
 def result_bytes(
-    job_id: str = "k", value: Any = 42, *, success: bool = True, queue: str | None = QUEUE
+    job_id: str = "k", value: Any = RESULT, *, success: bool = True, queue: str | None = QUEUE
 ) -> bytes:
     now = now_ms()
     envelope = {
         "t": 1,
         "f": "work",
-        "a": (1,),
-        "k": {"b": 2},
+        "a": ARGS,
+        "k": KWARGS,
         "et": now - 30,
         "s": success,
         "r": value,
@@ -51,7 +58,7 @@ def aborted_bytes() -> bytes:
 
 def put_queued(raw: redis.Redis, job_id: str = "k", queue: str = QUEUE) -> None:
     """A job that is due."""
-    raw.psetex(f"arq:job:{job_id}", HOUR_MS, job_bytes("work", 1, b=2))
+    raw.psetex(f"arq:job:{job_id}", HOUR_MS, job_bytes("work", *ARGS, **KWARGS))
     raw.zadd(queue, {job_id: now_ms() - 10})
 
 
@@ -69,7 +76,7 @@ def put_in_progress(raw: redis.Redis, job_id: str = "k", queue: str = QUEUE) -> 
 
 
 def put_complete(
-    raw: redis.Redis, job_id: str = "k", queue: str | None = QUEUE, value: Any = 42
+    raw: redis.Redis, job_id: str = "k", queue: str | None = QUEUE, value: Any = RESULT
 ) -> None:
     """A job that has a result."""
     raw.psetex(f"arq:result:{job_id}", HOUR_MS, result_bytes(job_id, value, queue=queue))

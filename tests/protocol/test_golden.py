@@ -186,11 +186,10 @@ def test_result_is_written_as_by_arq(sample):
 
 @pytest.mark.parametrize("sample", UNREADABLE)
 def test_result_that_cannot_be_unpickled(sample):
-    """A result whose class is missing here is an error that names the job and has a cause."""
-    with pytest.raises(JobDeserializationError, match="id=r") as caught:
+    """A result whose class is missing here is an error that names the class and the job."""
+    with pytest.raises(JobDeserializationError, match=r"AttributeError: no .*id=r") as caught:
         read_result(sample["bytes"])
     assert caught.value.job_id == "r"
-    assert isinstance(caught.value.__cause__, AttributeError)
 
 
 def test_no_result_is_left_out():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+import re
 import socket
 import sys
 import threading
@@ -69,6 +70,13 @@ def too_deep():
     for _ in range(sys.getrecursionlimit() * 20):
         value = [value]
     return value
+
+
+class Quoting:
+    """Says what it holds when it is pickled, as a stranger's class may."""
+
+    def __reduce__(self):
+        raise ValueError(SECRET)
 
 
 @pytest.fixture
@@ -189,9 +197,9 @@ class TestEncoding:
     )
     def test_codec_that_gives_no_bytes(self, value):
         """A codec that gives anything but bytes is an error that names it."""
-        with pytest.raises(JobSerializationError, match="FakeCodec") as caught:
+        reason = f"FakeCodec .*it gives {type(value).__name__}, not bytes"
+        with pytest.raises(JobSerializationError, match=reason):
             encode(JobRequest("work"), codec=FakeCodec(dumps=value))
-        assert isinstance(caught.value.__cause__, TypeError)
 
     def test_codec_that_gives_a_subclass_of_bytes(self):
         """The bytes are plain ones, whatever the codec gives."""
@@ -199,14 +207,32 @@ class TestEncoding:
         assert (type(data), data) == (bytes, b"x")
 
     @pytest.mark.parametrize(
-        "error", [ValueError(), KeyError("x"), MemoryError()], ids=lambda e: type(e).__name__
+        "error",
+        [ValueError(SECRET), KeyError(SECRET), MemoryError(), AttributeError(SECRET)],
+        ids=lambda e: type(e).__name__,
     )
     def test_codec_that_raises(self, error):
-        """Whatever a codec raises is the cause of the error."""
+        """Whatever a codec raises is named, and its words are nowhere: they may quote a value."""
         with pytest.raises(JobSerializationError, match=type(error).__name__) as caught:
             encode(JobRequest("work"), codec=FakeCodec(dumps=error))
-        assert caught.value.__cause__ is error
         assert caught.value.job_id == "j"
+        assert SECRET not in said_by(caught.value)
+
+    @pytest.mark.parametrize(
+        ("args", "kwargs", "where"),
+        [
+            ((1, threading.Lock()), {}, r"lock in args\[1\]\)"),
+            ((1,), {"a": 2, "b": threading.Lock()}, r"lock in kwargs\['b'\]\)"),
+            (([{SECRET: (1, [threading.Lock()])}],), {}, r"lock in args\[0\]\)"),
+            ((Quoting(),), {}, r"Quoting in args\[0\]\)"),
+        ],
+        ids=["position", "keyword", "inside", "quoting"],
+    )
+    def test_place_of_what_cannot_be_encoded(self, args, kwargs, where):
+        """The message tells the argument and the type of the value, and quotes nothing."""
+        with pytest.raises(JobSerializationError, match=f"type {where}") as caught:
+            encode(JobRequest("work", args, kwargs))
+        assert SECRET not in said_by(caught.value)
 
     @pytest.mark.parametrize(
         "make",
@@ -229,7 +255,6 @@ class TestEncoding:
         with pytest.raises(JobSerializationError, match="id=j") as caught:
             encode(JobRequest("work", args, kwargs))
         assert caught.value.job_id == "j"
-        assert caught.value.__cause__ is not None
         assert SECRET not in said_by(caught.value)
 
     def test_open_socket(self):
@@ -402,14 +427,27 @@ class TestDecodingOfResults:
         with pytest.raises(JobDeserializationError):
             read_result(job_bytes())
 
-    def test_missing_module(self):
-        """A result of a class whose module is missing is an error, with the reason as its cause."""
-        data = pickle.dumps(JobStatus.queued, protocol=0).replace(
-            b"arqade.models", b"no_such_module"
-        )
-        with pytest.raises(JobDeserializationError) as caught:
+    @pytest.mark.parametrize(
+        ("old", "new", "missing"),
+        [
+            (b"arqade.models", b"no_such.module", "ModuleNotFoundError: no no_such"),
+            (b"JobStatus", b"NoStatus", "AttributeError: no arqade.models.NoStatus"),
+        ],
+        ids=["module", "class"],
+    )
+    def test_missing_class(self, old, new, missing):
+        """A result of a class that is missing is an error that names the class or its module."""
+        data = pickle.dumps(JobStatus.queued, protocol=0).replace(old, new)
+        with pytest.raises(JobDeserializationError, match=rf"\({missing}\): is a class missing"):
             read_result(data)
-        assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+    @pytest.mark.parametrize("kind", [ValueError, AttributeError, ImportError, ModuleNotFoundError])
+    def test_codec_that_raises(self, kind):
+        """Whatever a codec raises is named, and its words are nowhere: they may quote a value."""
+        for read in (read_job, read_result):
+            with pytest.raises(JobDeserializationError, match=kind.__name__) as caught:
+                read(b"", codec=FakeCodec(loads=kind(SECRET)))
+            assert SECRET not in said_by(caught.value)
 
     def test_metadata_of_a_result(self):
         """The part of a result that tells of the job is plain metadata."""
@@ -446,14 +484,16 @@ class TestEncodingOfResults:
         assert (result.success, result.result, result.job_try) == (success, [1], 2)
         assert (result.enqueue_time, result.queue_name) == (ENQUEUED, "mail")
 
-    @pytest.mark.parametrize("value", [lambda: None, threading.Lock()], ids=["lambda", "lock"])
+    @pytest.mark.parametrize(
+        "value", [lambda: None, threading.Lock(), Quoting()], ids=["lambda", "lock", "quoting"]
+    )
     def test_value_that_cannot_be_pickled(self, value, caplog):
         """A text stands for a value that can't be encoded, as on a stock worker."""
         result = read_result(self.encoded(value))
         assert (result.success, result.result) == (False, "unable to serialize result")
-        assert [record.message for record in caplog.records] == [
-            "The result of job j can't be encoded"
-        ]
+        (record,) = caplog.records
+        assert re.fullmatch(r"The result of job j can't be encoded: \w+Error", record.message)
+        assert SECRET not in caplog.text
 
     def test_arguments_that_cannot_be_pickled(self, caplog):
         """If the job itself can't be encoded, there is no result."""

@@ -7,6 +7,7 @@ A job is ``{t, f, a, k, et}``, a result ``{t, f, a, k, et, s, r, st, ft, q, id}`
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +17,7 @@ from arqade.exceptions import JobDeserializationError, JobSerializationError, Pa
 from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from arqade.codecs import Codec
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 INT_OR_NONE = (int, type(None))
 STR_OR_NONE = (str, type(None))
 TUPLE_OR_LIST = (tuple, list)
+
+NAME = re.compile(r"([\w.]+)")
+"""The name of a module."""
+
+NO_CLASS = re.compile(r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'")
+"""What pickle says of a class that is missing in its module."""
+
+MOST_LEVELS = 20
+"""How deep in an argument to look for what can't be encoded."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,14 +102,17 @@ def encode_job(
         "k": request.kwargs,
         "et": enqueue_time,
     }
+    data: Any = None
+    refused = ""
     try:
-        data = _checked(codec.dumps(envelope), bytes)
-    except Exception as error:
-        raise JobSerializationError(
-            f"Job was not queued because {type(codec).__name__} can't encode its arguments "
-            f"({type(error).__name__}); pass plain data. id={job_id}",
-            job_id,
-        ) from error
+        data = codec.dumps(envelope)
+    except Exception as error:  # noqa: BLE001 - a codec may raise anything
+        refused = _reason(error) + _culprit(envelope, codec)
+    if refused:
+        # Not while the codec's error is handled: its words may quote an argument.
+        raise _unencodable(job_id, codec, refused)
+    if not isinstance(data, bytes):
+        raise _unencodable(job_id, codec, f"it gives {type(data).__name__}, not bytes")
     size = len(data)
     if size > max_bytes:
         raise PayloadTooLarge(job_id, size, max_bytes)
@@ -143,9 +157,59 @@ def encode_result(
     for substitute in ({}, {"s": False, "r": "unable to serialize result"}):
         try:
             return codec.dumps({**envelope, **substitute})
-        except Exception:
-            logger.warning("The result of job %s can't be encoded", job.id, exc_info=True)
+        except Exception as error:  # noqa: BLE001 - a codec may raise anything
+            logger.warning("The result of job %s can't be encoded: %s", job.id, _reason(error))
     return None
+
+
+def _unencodable(job_id: str, codec: Codec, refused: str) -> JobSerializationError:
+    return JobSerializationError(
+        f"Job was not queued because {type(codec).__name__} can't encode its arguments "
+        f"({refused}); pass plain data. id={job_id}",
+        job_id,
+    )
+
+
+def _culprit(envelope: dict[str, Any], codec: Codec) -> str:
+    """Name the type of the value that can't be encoded, and the argument that is or holds it."""
+
+    def is_refused(value: object) -> bool:
+        try:
+            codec.dumps({**envelope, "a": (value,), "k": {}})
+        except Exception:  # noqa: BLE001 - a codec may raise anything
+            return True
+        return False
+
+    arguments = [(f"args[{number}]", value) for number, value in enumerate(envelope["a"])]
+    arguments += [(f"kwargs[{name!r}]", value) for name, value in envelope["k"].items()]
+    for place, value in arguments:
+        if is_refused(value):
+            kind = type(_innermost(value, is_refused))
+            return f" for a value of type {kind.__qualname__} in {place}"
+    return ""
+
+
+def _innermost(value: object, is_refused: Callable[[object], bool]) -> object:
+    for _ in range(MOST_LEVELS):
+        if not isinstance(value, dict | list | tuple):
+            break
+        parts = value.values() if isinstance(value, dict) else value
+        refused = next(([part] for part in parts if is_refused(part)), None)
+        if refused is None:
+            break
+        (value,) = refused
+    return value
+
+
+def _reason(error: Exception) -> str:
+    """Say what a codec raised, by names alone: its words may quote an argument or a result."""
+    missing = None
+    if isinstance(error, ModuleNotFoundError):
+        missing = NAME.fullmatch(error.name or "")
+    elif type(error) is AttributeError:
+        missing = NO_CLASS.match(str(error))
+    kind = type(error).__name__
+    return f"{kind}: no {'.'.join(reversed(missing.groups()))}" if missing else kind
 
 
 def queued_metadata(
@@ -173,8 +237,8 @@ def decode_job(
     Raises:
         JobDeserializationError: The codec can't decode them, or they hold no job.
     """
+    envelope = _loads(data, "job", job_id, codec)
     try:
-        envelope = codec.loads(data)
         return JobMetadata(
             *_job_fields(envelope, job_id),
             status,
@@ -183,7 +247,7 @@ def decode_job(
             job_try=_checked(envelope["t"], INT_OR_NONE),
         )
     except Exception as error:
-        raise _undecodable("job", job_id, codec, error) from error
+        raise _undecodable("job", job_id, codec, type(error).__name__) from error
 
 
 def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) -> JobResult[Any]:
@@ -198,8 +262,8 @@ def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) ->
     Raises:
         JobDeserializationError: The codec can't decode them, or they hold no result.
     """
+    envelope = _loads(data, "result", job_id, codec)
     try:
-        envelope = codec.loads(data)
         return JobResult(
             *_job_fields(envelope, job_id),
             JobStatus.complete,
@@ -211,7 +275,20 @@ def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) ->
             job_try=_checked(envelope["t"], INT_OR_NONE),
         )
     except Exception as error:
-        raise _undecodable("result", job_id, codec, error) from error
+        raise _undecodable("result", job_id, codec, type(error).__name__) from error
+
+
+def _loads(data: bytes, what: str, job_id: str, codec: Codec) -> Any:
+    envelope: Any = None
+    refused = ""
+    try:
+        envelope = codec.loads(data)
+    except Exception as error:  # noqa: BLE001 - a codec may raise anything
+        refused = _reason(error)
+    if refused:
+        # As above.
+        raise _undecodable(what, job_id, codec, refused)
+    return envelope
 
 
 def _job_fields(
@@ -233,11 +310,11 @@ def _checked(value: Any, kind: type | tuple[type, ...]) -> Any:
     return value
 
 
-def _undecodable(what: str, job_id: str, codec: Codec, error: Exception) -> JobDeserializationError:
+def _undecodable(what: str, job_id: str, codec: Codec, reason: str) -> JobDeserializationError:
     return JobDeserializationError(
-        f"The bytes of this {what} can't be decoded by {type(codec).__name__} "
-        f"({type(error).__name__}): is a class missing here, or does the worker use another "
-        f"codec? get_job_status still answers. id={job_id}",
+        f"The bytes of this {what} can't be decoded by {type(codec).__name__} ({reason}): is a "
+        f"class missing here, or does the worker use another codec? get_job_status still answers. "
+        f"id={job_id}",
         job_id,
     )
 

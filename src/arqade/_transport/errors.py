@@ -11,7 +11,7 @@ from arqade._protocol.errors import Unanswered
 from arqade._transport.lines import is_broken
 from arqade.exceptions import ArqadeError, QueueConnectionError, QueueServerError
 
-__all__ = ["is_final", "is_transient", "translate"]
+__all__ = ["UnknownServiceError", "is_final", "is_refused_login", "is_transient", "translate"]
 
 TRANSIENT_CODES = re.compile(
     r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|NOREPLICAS|READONLY|TRYAGAIN)\b"
@@ -43,6 +43,14 @@ CURES: tuple[tuple[type[Exception], str, str], ...] = (
 redis-py takes the code off a message for which it has a class, unless a script passed it on.
 """
 
+NO_COMMON_TLS = re.compile(
+    r"CERTIFICATE|CIPHER|HANDSHAKE_FAILURE|PROTOCOL|UNKNOWN_CA|VERSION_NUMBER"
+)
+"""What TLS says where trying again does not help."""
+
+QUOTED = ", with args beginning with"
+"""What comes before the arguments that a server quotes."""
+
 REFUSED_LOGIN = (
     redis_errors.AuthenticationError,
     redis_errors.AuthenticationWrongNumberOfArgsError,
@@ -50,9 +58,13 @@ REFUSED_LOGIN = (
 )
 
 
+class UnknownServiceError(redis_errors.ConnectionError):
+    """No sentinel watches a service of this name."""
+
+
 def is_transient(error: Exception) -> bool:
     """Tell whether trying again may help."""
-    if isinstance(error, REFUSED_LOGIN) or _bad_certificate(error):
+    if isinstance(error, (*REFUSED_LOGIN, UnknownServiceError)) or _tls_refusal(error):
         return False
     if isinstance(error, redis_errors.ResponseError):
         return TRANSIENT_CODES.search(str(error)) is not None or isinstance(
@@ -62,17 +74,31 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | OSError)
 
 
+def is_refused_login(error: Exception) -> bool:
+    """Tell whether a server does not know this user."""
+    return isinstance(error, REFUSED_LOGIN)
+
+
 def is_final(error: Exception) -> bool:
     """Tell whether the server has refused, and will again."""
     return not is_broken(error) and not is_transient(error)
 
 
-def _bad_certificate(error: BaseException) -> bool:
-    """Tell whether TLS refused the server: redis-py hides the reason behind its own error."""
+def _tls_refusal(error: BaseException) -> ssl.SSLError | None:
+    """Give what TLS refused for good: redis-py hides the reason behind its own error."""
+    if isinstance(error, ssl.SSLCertVerificationError) or (
+        isinstance(error, ssl.SSLError) and NO_COMMON_TLS.search(getattr(error, "reason", "") or "")
+    ):
+        return error
     behind = error.__cause__ or error.__context__
-    return isinstance(error, ssl.SSLCertVerificationError) or (
-        behind is not None and _bad_certificate(behind)
-    )
+    return None if behind is None else _tls_refusal(behind)
+
+
+def _mask(error: Exception) -> None:
+    """Take out what a server quotes of a command that it does not know: token and payload."""
+    text = str(error)
+    if QUOTED in text:
+        error.args = (text.partition(QUOTED)[0],)
 
 
 def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
@@ -83,20 +109,31 @@ def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
         effect: What has become of what was asked for, if the server has not done it.
         sent: Whether the server may have got the command and not answered.
     """
+    _mask(error)
     text = str(error) or type(error).__name__
     if sent:
         return Unanswered(
             f"No answer came from the server, and it is not known whether it did what was asked: "
             f"look before you repeat it ({text})"
         )
-    if isinstance(error, REFUSED_LOGIN):
+    if is_refused_login(error):
         return QueueConnectionError(
             f"The server refused the login, {effect}: check user name and password ({text})"
         )
-    if _bad_certificate(error):
+    refusal = _tls_refusal(error)
+    if isinstance(refusal, ssl.SSLCertVerificationError):
         return QueueConnectionError(
             f"The server's certificate was refused, {effect}: check ssl_ca_certs and the host's "
             f"name ({text})"
+        )
+    if refusal is not None:
+        return QueueConnectionError(
+            f"The server and this client do not agree on TLS, {effect}: check that it speaks TLS "
+            f"1.2 or newer at this port, and ssl_certfile if it wants a certificate ({text})"
+        )
+    if isinstance(error, UnknownServiceError):
+        return QueueConnectionError(
+            f"The sentinels don't know the service, {effect}: check sentinel_master ({text})"
         )
     refusals = redis_errors.ResponseError | redis_errors.DataError | redis_errors.BusyLoadingError
     if isinstance(error, refusals):

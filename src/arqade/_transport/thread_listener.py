@@ -248,8 +248,10 @@ class ThreadListener:
         for resp3 in (True, False):
             connection = separate_connection(self._pool, protocol=3 if resp3 else 2)
             left = max(end - time.monotonic(), 0.001)
-            limit = connection.socket_connect_timeout
-            connection.socket_connect_timeout = left if limit is None else min(limit, left)
+            # The greeting reads, too. Later the listener has its own way to read.
+            for name in ("socket_connect_timeout", "socket_timeout"):
+                limit = getattr(connection, name)
+                setattr(connection, name, left if limit is None else min(limit, left))
             try:
                 connection.connect()
             except RedisError as error:
@@ -306,6 +308,10 @@ class ThreadListener:
             self._not_before = time.monotonic() + reconnect_pause(self._failures)
 
     # --- closing ------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        """Give up the connection, which leads to the wrong server, for a new one."""
+        self._drop()
 
     def close(self) -> None:
         """Close the connection; who waits looks for itself, and finds the queue closed."""

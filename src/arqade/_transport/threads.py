@@ -11,9 +11,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from arqade._transport.lines import LineBroken, is_broken
+from arqade._transport.bounded import connecting_until
+from arqade._transport.lines import LineBroken, is_broken, is_large
 
 __all__ = ["Connection", "Pool", "ThreadConnections", "read", "write"]
+
+CLOSED = "the queue was closed"
 
 SHORT_IDLE = 1.0
 """Seconds for which an unused connection is taken for good without a look."""
@@ -65,6 +68,8 @@ class ThreadConnections:
         heartbeat: float = 0,
     ) -> None:
         self.owned = owned
+        self.replicas = 0
+        """How many replicas must confirm what is written here."""
         self._pool = pool
         self._pid = os.getpid()
         self._idle: deque[tuple[Connection, float]] = deque()
@@ -84,7 +89,7 @@ class ThreadConnections:
             LineBroken: There is no reply.
             redis.exceptions.ResponseError: The server refused.
         """
-        connection = self.lease(once=once)
+        connection = self.lease(end, once=once)
         try:
             write(connection, packed)
             reply = read(connection, end)
@@ -94,11 +99,20 @@ class ThreadConnections:
         except BaseException:
             self.discard(connection)
             raise
-        self.give_back(connection)
+        if type(reply) is list and is_large(reply):
+            # The parser would keep a copy of it until the next reply.
+            self.discard(connection)
+        else:
+            self.give_back(connection)
         return reply
 
-    def lease(self, *, once: bool = False) -> Connection:
+    def lease(self, end: float, *, once: bool = False) -> Connection:
         """Take a connection that nobody else uses.
+
+        Args:
+            end: Until when to connect, by the monotonic clock. A borrowed pool's connections have
+                their own limits.
+            once: As for `exchange`.
 
         Raises:
             LineBroken: There is none.
@@ -110,32 +124,34 @@ class ThreadConnections:
             try:
                 connection, since = self._idle.pop()
             except IndexError:
-                return self._new()
+                return self._new(end)
             if once or time.monotonic() - since > SHORT_IDLE:
-                self._mend(connection)
+                self._mend(connection, end)
         except (RedisError, OSError) as error:
             raise LineBroken(error, sent=False) from error
         return connection
 
-    def _new(self) -> Connection:
+    def _new(self, end: float) -> Connection:
         self._in_want += 1
         try:
             # Whoever gave a connection back before the line above did not know of this caller.
             return self._idle.pop()[0]
         except IndexError:
-            connection: Connection = self._pool.get_connection()
+            with connecting_until(end):
+                connection: Connection = self._pool.get_connection()
             return connection
         finally:
             self._in_want -= 1
 
-    def _mend(self, connection: Connection) -> None:
+    def _mend(self, connection: Connection, end: float) -> None:
         try:
             if connection.can_read():
                 raise RedisConnectionError("the connection has data that nobody asked for")
         except (RedisError, OSError):
             connection.disconnect()
             try:
-                connection.connect()
+                with connecting_until(end):
+                    connection.connect()
             except BaseException:
                 self.discard(connection)
                 raise
@@ -145,7 +161,7 @@ class ThreadConnections:
         if not self.owned:
             self._pool.release(connection)
             return
-        if self._closed:
+        if self._closed or getattr(connection, "hurried", False):
             self.discard(connection)
             return
         self._idle.append((connection, time.monotonic()))
@@ -162,11 +178,19 @@ class ThreadConnections:
         connection.disconnect()
         self._pool.release(connection)
 
+    def renew(self, reason: Exception) -> None:
+        """Give up the connections at hand: they lead to the wrong server.
+
+        Args:
+            reason: Ignored: those in use find out for themselves.
+        """
+        while self._idle:
+            self.discard(self._idle.pop()[0])
+
     def close(self) -> None:
         """Close the connections and the pool, if it is owned; calls in flight fail."""
         self._closed = True
-        while self._idle:
-            self.discard(self._idle.pop()[0])
+        self.renew(RedisConnectionError("the queue was closed"))
         if self.owned:
             self._pool.close()
 
@@ -193,6 +217,9 @@ def write(connection: Connection, packed: bytes, *, check_health: bool = True) -
         connection.send_packed_command([packed], check_health=check_health)
     except (RedisError, OSError) as error:
         raise LineBroken(error, sent=False) from error
+    except AttributeError as error:
+        # Another thread has closed the queue, and so taken socket and parser away.
+        raise LineBroken(RedisConnectionError(CLOSED), sent=True) from error
 
 
 def read(connection: Connection, end: float) -> Any:
@@ -212,3 +239,6 @@ def read(connection: Connection, end: float) -> Any:
         if is_broken(error):
             raise LineBroken(error, sent=True) from error
         raise
+    except AttributeError as error:
+        # As above.
+        raise LineBroken(RedisConnectionError(CLOSED), sent=True) from error

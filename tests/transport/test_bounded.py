@@ -1,0 +1,127 @@
+"""Blocking connections connect no longer than their caller may wait."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+from redis import BlockingConnectionPool
+
+from arqade import QueueConnectionError, RedisSettings, SyncRedisArqQueue
+from arqade._protocol import scripts
+from arqade._sync.client import open_client
+from arqade._sync.connections import Connections
+from arqade._transport.bounded import Connection, connecting_until
+from arqade._transport.redis_py import pack_command
+from arqade._transport.threads import ThreadConnections
+
+BUDGET = 0.6
+TOLERANCE = 0.5
+ECHO = pack_command(("ECHO", "a"))
+
+
+@contextlib.contextmanager
+def silent_server(family=socket.AF_INET, address=("127.0.0.1", 0)):
+    """A server that accepts and says nothing."""
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.bind(address)
+        listener.listen()
+        yield listener.getsockname()
+
+
+def check_opening(settings):
+    """Opening a queue ends with its budget."""
+    start = time.monotonic()
+    with pytest.raises(QueueConnectionError):
+        SyncRedisArqQueue.initialize(settings)
+    assert time.monotonic() - start < BUDGET + TOLERANCE
+
+
+@pytest.mark.parametrize("ssl", [False, True])
+def test_silent_server(ssl):
+    """The greeting, TLS's or Redis's, counts for the budget, whatever the socket's own limit."""
+    with silent_server() as (host, port):
+        check_opening(RedisSettings(host, port, ssl=ssl, conn_retries=0, retry_budget=BUDGET))
+
+
+def test_silent_unix_socket(tmp_path):
+    """So it does on a Unix socket."""
+    path = str(tmp_path / "socket")
+    with silent_server(socket.AF_UNIX, path):
+        check_opening(RedisSettings(unix_socket_path=path, conn_retries=0, retry_budget=BUDGET))
+
+
+def test_every_attempt_counts():
+    """The attempts of one call share its budget."""
+    with silent_server() as (host, port):
+        client, _ = open_client(RedisSettings(host, port, socket_timeout=0.35))
+        connections = Connections(client, retry_budget=BUDGET)
+        connections.own(None)
+        start = time.monotonic()
+        with pytest.raises(QueueConnectionError):
+            connections.run(scripts.ping())
+        assert 0.4 < time.monotonic() - start < BUDGET + TOLERANCE
+        connections.close()
+
+
+def test_connection_of_a_busy_pool(redis_url, raw):
+    """A caller that waits for another one's connection gives up when its budget is over."""
+    settings = RedisSettings.from_url(redis_url, max_connections=1, retry_budget=BUDGET)
+    with SyncRedisArqQueue.initialize(settings) as queue:
+        raw.client_pause(2000)
+        threads = [threading.Thread(target=refused, args=(queue,)) for _ in range(3)]
+        start = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - start < BUDGET + TOLERANCE
+        raw.client_unpause()
+        queue.ping()
+
+
+def refused(queue):
+    with pytest.raises(QueueConnectionError):
+        queue.ping()
+
+
+def test_limits_are_the_callers_own(redis_url):
+    """A connection that was made in a hurry is used once; the next one has its full limits."""
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        connection_class=Connection,
+        protocol=2,
+        socket_timeout=3,
+        socket_connect_timeout=3,
+    )
+    line = ThreadConnections(pool, owned=True, socket_timeout=3)
+    hurried = line.lease(time.monotonic() + 0.4)
+    assert hurried.socket_timeout <= 0.4
+    line.give_back(hurried)
+    assert line.exchange(ECHO, time.monotonic() + 60) == b"a"
+    calm = line.lease(time.monotonic() + 60)
+    assert (calm.socket_timeout, calm.socket_connect_timeout) == (3, 3)
+    line.give_back(calm)
+    assert line.lease(time.monotonic() + 0.4) is calm
+    assert calm.socket_timeout == 3
+    line.give_back(calm)
+    line.close()
+
+
+def test_limit_ends_with_its_block(redis_url):
+    """After the block a thread connects with the connection's own limits."""
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        connection_class=Connection,
+        protocol=2,
+        socket_timeout=3,
+        socket_connect_timeout=3,
+    )
+    with connecting_until(time.monotonic() + 0.5):
+        pass
+    connection = pool.get_connection()
+    assert connection.socket_timeout == 3
+    pool.disconnect()
