@@ -71,6 +71,7 @@ EXAMPLES = [
     JobSerializationError("text", "k"),
     JobDeserializationError("text", "k"),
     PayloadTooLarge("k", 11, 10),
+    PayloadTooLarge("k", 11, 10, message="text"),
     JobCancelled("k"),
     EnqueueUncertain("k", "t0ken"),
     EnqueueManyError("text", enqueued=["a"], not_enqueued=["b"], uncertain=["c"]),
@@ -183,6 +184,12 @@ def test_message_of_a_payload_that_is_too_large():
     message = str(PayloadTooLarge("k", 11, 10))
     assert message.startswith("Job was not queued")
     assert all(part in message for part in ("11 bytes", "10 bytes", "max_payload_bytes", "id=k"))
+
+
+def test_other_message_of_a_payload_that_is_too_large():
+    """Where it is not about enqueuing, it says what it is about, and has the same data."""
+    error = PayloadTooLarge("k", 11, 10, message="m")
+    assert (str(error), vars(error)) == ("m", vars(PayloadTooLarge("k", 11, 10)))
 
 
 def test_message_of_an_uncertain_enqueue():

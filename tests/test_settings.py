@@ -65,6 +65,7 @@ EXTRAS = {
     "sentinel_username": "su",
     "sentinel_password": "sp",
     "sentinel_ssl": True,
+    "durability": "all-replicas",
 }
 
 
@@ -120,6 +121,7 @@ def test_all():
     assert settings.__all__ == [
         "AnySettings",
         "ArqMode",
+        "Durability",
         "RedisSettings",
         "build_arq_redis_settings",
     ]

@@ -51,6 +51,7 @@ def _sent(job_id: str, token: str, data: bytes, now: int) -> Words:
         times=JobTimes(enqueue_time=now, score=now, life=LIFE, deferred=False),
         on_conflict="raise",
         token=token,
+        max_bytes=2**26,
         fence=now + FENCE,
         fresh=True,
     ).words

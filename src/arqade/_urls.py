@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLIENT_NAME",
     "COUNT",
+    "DURABILITY",
     "DURATION",
     "FLAG",
     "HOST",
@@ -195,6 +196,12 @@ REQUIREMENT: Final = Kind(
     lambda word: word in {"required", "optional", "none"},
     _read_requirement,
 )
+DURABILITY: Final = Kind(
+    str,
+    "a str",
+    "'primary' or 'all-replicas'",
+    lambda word: word in {"primary", "all-replicas"},
+)
 
 _OPTIONS: Final = {
     "client_name": CLIENT_NAME,
@@ -203,6 +210,7 @@ _OPTIONS: Final = {
     "conn_timeout": DURATION,
     "database": COUNT,
     "db": COUNT,
+    "durability": DURABILITY,
     "health_check_interval": INTERVAL,
     "max_connections": SIZE,
     "password": TEXT,

@@ -93,7 +93,8 @@ def check_queue_name(value: str) -> str:
         ValueError: It can't be a name, or would overwrite keys of arq's or of arqade's own.
     """
     name = check_name("queue_name", value)
-    if name.startswith(RESERVED_PREFIXES) or name.endswith(RESERVED_SUFFIX):
+    # With the suffix: a worker keeps the record of its health under the queue's name.
+    if (name + RESERVED_SUFFIX).startswith(RESERVED_PREFIXES) or name.endswith(RESERVED_SUFFIX):
         raise ValueError(f"queue_name must not lie under a reserved prefix, as {name!r} does")
     return name
 

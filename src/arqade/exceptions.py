@@ -115,20 +115,25 @@ class JobDeserializationError(ArqJobError):
 
 
 class PayloadTooLarge(ArqJobError):
-    """The encoded job is larger than the queue's ``max_payload_bytes``.
+    """An encoded job or result is larger than the queue's ``max_payload_bytes``.
+
+    A job was not enqueued, or what the server holds was not read.
 
     Args:
         job_id: The job's id.
-        size: The size of the encoded job in bytes.
+        size: The size of the encoded job or result in bytes.
         limit: The largest size allowed, in bytes.
+        message: What happened; that the job was not enqueued, if None.
     """
 
-    def __init__(self, job_id: str, size: int, limit: int) -> None:
-        super().__init__(
-            f"Job was not queued because its payload of {size} bytes is over the limit of {limit} "
-            f"bytes; pass a reference to the data, or raise max_payload_bytes. id={job_id}",
-            job_id,
-        )
+    def __init__(self, job_id: str, size: int, limit: int, *, message: str | None = None) -> None:
+        if message is None:
+            message = (
+                f"Job was not queued because its payload of {size} bytes is over the limit of "
+                f"{limit} bytes; pass a reference to the data, or raise max_payload_bytes. "
+                f"id={job_id}"
+            )
+        super().__init__(message, job_id)
         self.size = size
         self.limit = limit
 

@@ -6,7 +6,7 @@ import os
 from enum import StrEnum
 from importlib import import_module
 from ssl import TLSVersion
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
 
 import attrs
 from attrs.validators import optional
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import redis.asyncio.retry
     import redis.retry
 
-__all__ = ["AnySettings", "ArqMode", "RedisSettings", "build_arq_redis_settings"]
+__all__ = ["AnySettings", "ArqMode", "Durability", "RedisSettings", "build_arq_redis_settings"]
+
+Durability: TypeAlias = Literal["primary", "all-replicas"]
+"""Where a job must be before an enqueue is confirmed: on the primary, or on its replicas, too."""
 
 
 class ArqMode(StrEnum):
@@ -150,6 +153,8 @@ class RedisSettings:
         sentinel_username: ACL user at the sentinels; `username` is not meant for them.
         sentinel_password: Password at the sentinels; `password` is not meant for them.
         sentinel_ssl: Whether to use TLS to the sentinels; None for what `ssl` says.
+        durability: Where a job must be before an enqueue is confirmed: on the ``"primary"`` alone,
+            or on ``"all-replicas"``, too, so that no failover loses it.
 
     Raises:
         ConfigurationError: A value is out of range, or two fields contradict each other.
@@ -192,6 +197,9 @@ class RedisSettings:
     sentinel_username: str | None = attrs.field(default=None, kw_only=True, validator=_TEXT)
     sentinel_password: str | None = attrs.field(default=None, kw_only=True, validator=_TEXT)
     sentinel_ssl: bool | None = attrs.field(default=None, kw_only=True, validator=optional(FLAG))
+    durability: Durability = attrs.field(
+        default="primary", kw_only=True, validator=_urls.DURABILITY
+    )
 
     def __attrs_post_init__(self) -> None:
         """Refuse fields that contradict each other.
@@ -350,9 +358,10 @@ class RedisSettings:
     def to_arq(self) -> Any:
         """Give arq's own settings, an ``arq.connections.RedisSettings``.
 
-        `socket_timeout` and `retry_budget` steer arqade's clients only and are left out. What
-        decides where or how a connection is made must be something arq can do: it knows no
-        `client_name` and no `health_check_interval`, speaks to sentinels without password and TLS,
+        `socket_timeout`, `retry_budget` and `durability` steer arqade's clients only and are left
+        out. What decides where or how a connection is made must be something arq can do: it knows
+        no `client_name` and no `health_check_interval`, speaks to sentinels without password and
+        TLS,
         and finds a server through them without the ``ssl_...`` fields.
 
         Raises:
@@ -424,6 +433,10 @@ class RedisSettings:
             "socket_keepalive": True,
         }
         return {**kwargs, "ssl": True, **self._tls_kwargs()} if self._sentinel_tls else kwargs
+
+    def sentinel_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Give host and port of each sentinel; none without `sentinel`."""
+        return self.host if isinstance(self.host, tuple) else ()
 
     @property
     def _sentinel_tls(self) -> bool:

@@ -258,7 +258,7 @@ async def test_replace(queue, raw, state):
     assert (job.name, job.args, job.status) == ("other", (9,), JobStatus.deferred)
     assert raw.zrange(QUEUE, 0, -1, withscores=True) == [(b"k", job.score)]
     assert not raw.exists("arq:result:k", "arq:in-progress:k")
-    assert raw.get("arq:retry:k") == (b"3" if state == "complete" else None)
+    assert raw.get("arq:retry:k") is None
 
 
 async def test_replace_spares_a_running_job(queue, raw):

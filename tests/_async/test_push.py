@@ -24,7 +24,7 @@ from tests.harness.states import looks, put_complete, put_queued, result_bytes
 WAITS = int(os.environ.get("ARQADE_PUSH_WAITS", "300"))
 """How many results are waited for in the test that none gets lost."""
 
-LEAST = "-@all +client|tracking +ping +get +evalsha +eval +exists +zscore +time"
+LEAST = "-@all +client|tracking +ping +strlen +get +evalsha +eval +exists +zscore +time"
 """What a user needs to wait for results."""
 
 
@@ -139,6 +139,7 @@ async def test_running_job_whose_envelope_expired(queue, raw):
                 "-@all",
                 "+client|tracking",
                 "+ping",
+                "+strlen",
                 "+get",
                 "+evalsha",
                 "+eval",

@@ -214,7 +214,7 @@ async def test_result_that_its_worker_could_not_store(queue, raw):
     raw.set("arq:result:k", result_bytes(value=value, success=False))
     job = await queue.get_job_result("k")
     assert job.result == value
-    with pytest.raises(JobSerializationError, match="unable to serialize result"):
+    with pytest.raises(JobSerializationError, match="could not store its result"):
         job.unwrap()
 
 

@@ -136,7 +136,7 @@ def test_repeated_call_answers_alike(queue, raw):
     put_queued(raw, "j1")
     maker = [word for n in range(3) for word in (f"j{n}", QUEUE, b"x", "raise 5000 60000 0 0")]
     now = queue._sender.clock.now()
-    command = scripts.enqueue_many(maker, now=now, token="t", fence=now + 20_000)
+    command = scripts.enqueue_many(maker, now=now, token="t", fence=now + 20_000, max_bytes=9)
     first = queue._sender.run(command)
     assert first.answers == [5000, [b"exists", b"queued"], 5000]
     raw.delete("arq:job:j0", "arq:job:j2", QUEUE)  # They have run, and there are no results.
@@ -150,7 +150,11 @@ def test_repeated_call_answers_alike(queue, raw):
     last = queue._sender.run(command).answers
     assert last == [repeated[0], [b"repeated", b"5000", sent, b"j1"], repeated[1]]
     late = scripts.enqueue_many(
-        [*maker, "new", QUEUE, b"x", "raise 5000 60000 0 1"], now=now, token="t", fence=now - 5
+        [*maker, "new", QUEUE, b"x", "raise 5000 60000 0 1"],
+        now=now,
+        token="t",
+        fence=now - 5,
+        max_bytes=9,
     )
     answers = queue._sender.run(late).answers
     assert answers == [*last, [b"late"]]

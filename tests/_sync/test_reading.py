@@ -215,7 +215,7 @@ def test_result_that_its_worker_could_not_store(queue, raw):
     raw.set("arq:result:k", result_bytes(value=value, success=False))
     job = queue.get_job_result("k")
     assert job.result == value
-    with pytest.raises(JobSerializationError, match="unable to serialize result"):
+    with pytest.raises(JobSerializationError, match="could not store its result"):
         job.unwrap()
 
 

@@ -128,14 +128,16 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         MemoryStore,
         "_view",
-        lambda store, queue, wanted, *job_ids: VIEWS(store, queue, wanted, *job_ids[::-1]),
+        lambda store, queue, wanted, limit, *job_ids: VIEWS(
+            store, queue, wanted, limit, *job_ids[::-1]
+        ),
     )
 
 
 @mutation("of many jobs the last one is in no queue")
 def _(patch: pytest.MonkeyPatch) -> None:
-    def view(store: Any, queue: str, wanted: str, *job_ids: str) -> list[Any]:
-        answer = VIEWS(store, queue, wanted, *job_ids)
+    def view(store: Any, queue: str, wanted: str, limit: int, *job_ids: str) -> list[Any]:
+        answer = VIEWS(store, queue, wanted, limit, *job_ids)
         if len(job_ids) > 1:
             answer[-4] = None
         return answer
@@ -276,8 +278,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 def _at_other_times(patch: pytest.MonkeyPatch, change: Callable[[int, int, int], Any]) -> None:
     def enqueue(store: Any, numbers: str, *words: Any) -> Any:
-        sent, fence, life = map(int, numbers.split())
-        return ENQUEUE(store, " ".join(map(str, change(sent, fence, life))), *words)
+        sent, fence, life, limit = map(int, numbers.split())
+        changed = *change(sent, fence, life), limit
+        return ENQUEUE(store, " ".join(map(str, changed)), *words)
 
     patch.setattr(MemoryStore, "_enqueue", enqueue)
 

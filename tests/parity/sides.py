@@ -363,7 +363,9 @@ class Side:
             options = scripts.job_options(policy, times, fresh=False)
             words += [job_id, queue_name or DEFAULT_QUEUE, envelope, options]
         fence = now - 5000 if trouble == "late" else now + 10_000
-        reply = self.send(scripts.enqueue_many(words, now=now, token=token, fence=fence))
+        reply = self.send(
+            scripts.enqueue_many(words, now=now, token=token, fence=fence, max_bytes=2**29)
+        )
         return [self._answer(answer) for answer in reply[1:]]
 
     def _answer(self, answer: Any) -> Any:

@@ -14,6 +14,7 @@ from arqade.exceptions import (
     JobNotFound,
     JobNotQueued,
     JobResultUnavailable,
+    PayloadTooLarge,
 )
 from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobStatus
 from tests.protocol.envelopes import CODEC, MISSING, job_bytes, result_bytes
@@ -22,11 +23,13 @@ NOW = 1_700_000_005_000
 ENQUEUED = datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=UTC)
 DUE = NOW - 1
 LATER = NOW + 1
+LIMIT = 1000
+"""The most bytes of a job or result that are read."""
 MISSING_CLASS = b"cno.module\nNoClass\n."
 
 
 def asked_for(queue_name="mail", *, explicit=False):
-    return Asked("j", queue_name, explicit=explicit, codec=CODEC)
+    return Asked("j", queue_name, explicit=explicit, codec=CODEC, max_bytes=LIMIT)
 
 
 def seen(*, score=None, in_progress=False, result=None, job=None):
@@ -133,6 +136,15 @@ class TestMetadata:
             answers.metadata(asked_for(explicit=explicit), view)
         assert caught.value.job_id == "j"
 
+    @EXPLICIT
+    @each({"Job": seen(score=DUE, job=1001), "Job result": seen(result=1001)})
+    def test_what_was_not_read(self, view, explicit):
+        """Of what was too large the error tells size and limit."""
+        with pytest.raises(PayloadTooLarge, match=r"^Job.* was not read .*id=j$") as caught:
+            answers.metadata(asked_for(explicit=explicit), view)
+        error = caught.value
+        assert (error.job_id, error.size, error.limit) == ("j", 1001, LIMIT)
+
 
 class TestResult:
     @EXPLICIT
@@ -181,6 +193,17 @@ class TestResult:
         with pytest.raises(JobDeserializationError, match="id=j"):
             answers.result(asked_for(), seen(result=MISSING_CLASS))
 
+    def test_result_that_was_not_read(self):
+        """Of what was too large the error tells size and limit."""
+        for ask in (answers.result, answers.finished):
+            with pytest.raises(PayloadTooLarge, match=r"^Job result was not read") as caught:
+                ask(asked_for(), seen(result=1001))
+            assert (caught.value.job_id, caught.value.size, caught.value.limit) == (
+                "j",
+                1001,
+                LIMIT,
+            )
+
     @pytest.mark.parametrize("failure", [ValueError("x"), asyncio.CancelledError()], ids=repr)
     def test_failure_is_not_raised(self, failure):
         """What a job raised is in its result."""
@@ -200,6 +223,7 @@ class TestCancelled:
             "value": COMPLETE,
             "failure": seen(result=result_bytes(s=False, r=TimeoutError())),
             "result that can't be decoded": seen(result=b"garbage"),
+            "result that was not read": seen(result=1001),
             "job elsewhere": ELSEWHERE,
             "nothing": NOTHING,
             "expired": EXPIRED,
@@ -357,3 +381,38 @@ class TestEnqueued:
         view = seen(score=DUE, job=MISSING_CLASS)
         with pytest.raises(JobDeserializationError, match="id=j"):
             self.enqueued(EnqueueAnswer("exists", NOW, view=view))
+
+    @EXPLICIT
+    @each({"Job": seen(score=DUE, job=1001), "Job result": seen(result=1001)})
+    def test_existing_job_that_was_not_read(self, view, explicit):
+        """A job that is to be returned and was too large: the error says what became of the new."""
+        with pytest.raises(PayloadTooLarge, match=r"^Job was not queued because it ") as caught:
+            self.enqueued(EnqueueAnswer("exists", NOW, view=view), explicit=explicit)
+        assert (caught.value.job_id, caught.value.size, caught.value.limit) == ("j", 1001, LIMIT)
+        assert caught.value.__suppress_context__
+
+
+def test_without_frames():
+    """An error that is kept holds nothing that was in hand where it was raised."""
+
+    def fail(error, cause):
+        raise error from cause
+
+    def fail_twice():
+        try:
+            fail(ValueError(), None)
+        except ValueError as error:
+            fail(TypeError(), error)
+
+    def fail_again():
+        try:
+            fail_twice()
+        except TypeError:
+            {}["key"]
+
+    with pytest.raises(KeyError) as caught:
+        fail_again()
+    kept = answers.without_frames(caught.value)
+    links = [kept, kept.__context__, kept.__context__.__cause__]
+    assert [type(link) for link in links] == [KeyError, TypeError, ValueError]
+    assert [link.__traceback__ for link in links] == [None] * 3

@@ -19,6 +19,7 @@ from arqade.exceptions import QueueServerError
 from arqade.models import JobStatus, WorkerHealth
 
 NOW = 1_700_000_000_123
+LIMIT = 1_000_000
 LUA = Path(scripts.__file__).parent / "lua"
 NAMES = sorted(path.stem for path in LUA.glob("*.lua"))
 NUMBERS, OPTIONS = (
@@ -39,6 +40,7 @@ def enqueue(**changes):
         "on_conflict": "raise",
         "token": "t0ken",
         "fence": NOW + 11_000,
+        "max_bytes": LIMIT,
     }
     return scripts.enqueue(**arguments | changes)
 
@@ -46,7 +48,7 @@ def enqueue(**changes):
 COMMANDS = {
     "enqueue": enqueue(),
     "cancel": scripts.cancel("j", "mail"),
-    "view": scripts.view("j", "mail", "metadata"),
+    "view": scripts.view("j", "mail", "metadata", LIMIT),
     "health": inspection.worker_health("mail"),
     "purge": inspection.purge("mail", 0, 500),
     "stats": inspection.counts("mail", 0, 1000),
@@ -107,7 +109,7 @@ class TestEnqueue:
             Script.load("enqueue").digest,
             1,
             "arqade:once:t0ken",
-            f"{NOW} {NOW + 11_000} 71000",
+            f"{NOW} {NOW + 11_000} 71000 {LIMIT}",
             "j",
             "mail",
             b"payload",
@@ -119,7 +121,11 @@ class TestEnqueue:
         """A call for many jobs has the words of a call for one, but for the jobs' own."""
         words = enqueue().words
         many = scripts.enqueue_many(
-            [*words[5:], *words[5:]], now=NOW, token="t0ken", fence=NOW + 11_000
+            [*words[5:], *words[5:]],
+            now=NOW,
+            token="t0ken",
+            fence=NOW + 11_000,
+            max_bytes=LIMIT,
         )
         assert many.words == (*words, *words[5:])
         assert many.repeatable
@@ -139,8 +145,9 @@ class TestEnqueue:
             on_conflict=policy,
             fresh=fresh,
         ).words
-        numbers = [int(number) for number in NUMBERS.match(words[4]).groups()]
-        assert numbers == [NOW, NOW + 500, 500 + scripts.MARKER_EXTRA_MS]
+        *numbers, waits = NUMBERS.match(words[4]).groups()
+        assert [*map(int, numbers)] == [NOW, NOW + 500, 500 + scripts.MARKER_EXTRA_MS, LIMIT]
+        assert not waits
         options = OPTIONS.match(words[-1]).groups()
         assert options == (policy, str(NOW), "1", str(int(deferred)), str(int(fresh)))
         assert policy == "raise" or f"'{policy}'" in (LUA / "enqueue.lua").read_text()
@@ -212,7 +219,9 @@ class TestEnqueue:
     )
     def test_reply_for_many(self, reply, expected):
         """A reply has an answer for each job; one that tells of times holds for all."""
-        command = scripts.enqueue_many([*enqueue().words[5:]] * 2, now=NOW, token="t", fence=NOW)
+        command = scripts.enqueue_many(
+            [*enqueue().words[5:]] * 2, now=NOW, token="t", fence=NOW, max_bytes=LIMIT
+        )
         if expected is True:
             expected = EnqueueReply(7, reply[1:], True)
         assert command.read(reply) == expected
@@ -244,16 +253,17 @@ class TestEnqueue:
 class TestView:
     @pytest.mark.parametrize("wanted", get_args(scripts.Wanted))
     def test_words(self, wanted):
-        """A view names no keys, since a user may lack some, and says what is wanted."""
-        command = scripts.view("j", "mail", wanted)
-        assert command.words == ("EVALSHA", Script.load("view").digest, 0, "mail", wanted, "j")
+        """A view names no keys, since a user may lack some, says what is wanted and how much."""
+        command = scripts.view("j", "mail", wanted, LIMIT)
+        digest = Script.load("view").digest
+        assert command.words == ("EVALSHA", digest, 0, "mail", wanted, LIMIT, "j")
         assert command.repeatable
         assert wanted == "result" or f"'{wanted}'" in (LUA / "view.lua").read_text()
-        assert scripts.views(["j", "k"], "mail", wanted).words == (*command.words, "k")
+        assert scripts.views(["j", "k"], "mail", wanted, LIMIT).words == (*command.words, "k")
 
     def test_replies_about_many(self):
         """A reply about many jobs may end early."""
-        command = scripts.views(["a", "b", "c"], "mail", "metadata")
+        command = scripts.views(["a", "b", "c"], "mail", "metadata", LIMIT)
         views = [JobView(7, 9, False, None, b"job"), JobView(7, None, True, b"r", None)]
         assert command.read([7, b"9", 0, None, b"job", None, 1, b"r", None]) == views
 
@@ -268,25 +278,29 @@ class TestView:
             ([7, b"-5", 0, None, None], JobView(7, -5, False, None, None)),
             ([7, b"0", 0, None, b"job"], JobView(7, None, False, None, b"job")),
             ([7, 9.0, 0, None, None], JobView(7, 9, False, None, None)),
+            ([7, b"9", 0, None, 5000], JobView(7, 9, False, None, 5000)),
+            ([0, None, 0, 5000, None], JobView(0, None, False, 5000, None)),
         ],
         ids=str,
     )
     def test_reply(self, reply, expected):
         """A reply becomes a view; a score of 0 is none, as for arq."""
-        assert scripts.view("j", "mail", "metadata").read(reply) == expected
+        assert scripts.view("j", "mail", "metadata", LIMIT).read(reply) == expected
 
     @pytest.mark.parametrize(
         ("score", "status"), [(b"inf", JobStatus.deferred), (b"-inf", JobStatus.queued)], ids=str
     )
     def test_infinite_score(self, score, status):
         """A score that is no time, which another program set, does not stand in a reading's way."""
-        view = scripts.view("j", "mail", "status").read([7, score, 0, None, None])
+        view = scripts.view("j", "mail", "status", LIMIT).read([7, score, 0, None, None])
         assert view.status is status
 
     @pytest.mark.parametrize(
         ("result", "in_progress", "score", "job"),
         list(
-            itertools.product([None, b"", b"r"], [True, False], [None, 6, 7, 8, -1], [None, b"j"])
+            itertools.product(
+                [None, b"", b"r", 5], [True, False], [None, 6, 7, 8, -1], [None, b"j"]
+            )
         ),
     )
     def test_status(self, result, in_progress, score, job):

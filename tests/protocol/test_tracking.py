@@ -82,9 +82,9 @@ def test_waiting_reads_the_keys():
     listening.watcher("a")
     listening.watcher("b", has_job=False)
     assert listening.sent_since() == [
-        ("GET", "arq:result:a"),
+        ("EXISTS", "arq:result:a"),
         ("EXISTS", "arq:job:a"),
-        ("GET", "arq:result:b"),
+        ("EXISTS", "arq:result:b"),
     ]
 
 
@@ -104,7 +104,7 @@ def test_result_that_came_before_the_tracking():
     """A result that is there when the server begins to track is news; none is not."""
     listening = Listening()
     there, away = listening.watcher("a", has_job=False), listening.watcher("b", has_job=False)
-    listening.reply(b"result", None)
+    listening.reply(1, 0)
     assert (there.take(), away.take()) == ({"a"}, set())
 
 
@@ -112,7 +112,7 @@ def test_envelope_that_went_before_the_tracking():
     """An envelope that is gone when the server begins to track is news; one there is not."""
     listening = Listening()
     gone, there = listening.watcher("a"), listening.watcher("b")
-    listening.reply(None, 0, None, 1)
+    listening.reply(0, 0, 0, 1)
     assert (gone.take(), there.take()) == ({"a"}, set())
 
 
@@ -153,14 +153,14 @@ def test_new_connection_reads_all_again():
     listening.watcher("b", has_job=False)
     assert listening.sent_since() == []
     listening.tracker.connected("resp3")
-    sent = [("GET", "arq:result:a"), ("EXISTS", "arq:job:a"), ("GET", "arq:result:b")]
+    sent = [("EXISTS", "arq:result:a"), ("EXISTS", "arq:job:a"), ("EXISTS", "arq:result:b")]
     assert listening.sent_since() == sent
     listening.tracker.disconnected()
     assert not listening.tracker.pushing
     assert listening.woken.count(watcher) == 1
     listening.tracker.connected("resp3")
     assert listening.sent_since() == sent
-    listening.reply(b"result")
+    listening.reply(1)
     assert watcher.take() == {"a"}
 
 
@@ -172,14 +172,14 @@ def test_user_who_may_not_read_results():
     assert listening.tracker.mode == "polling"
     assert listening.woken == [watcher]
     listening.watcher("b")
-    assert listening.sent_since() == [("GET", "arq:result:a"), ("EXISTS", "arq:job:a")]
+    assert listening.sent_since() == [("EXISTS", "arq:result:a"), ("EXISTS", "arq:job:a")]
 
 
 def test_user_who_may_not_look_for_envelopes():
     """Where only that is refused, results are pushed all the same."""
     listening = Listening()
     listening.watcher("a")
-    listening.reply(None, refusal())
+    listening.reply(0, refusal())
     assert listening.tracker.pushing
 
 
@@ -187,7 +187,7 @@ def test_heartbeat():
     """The answer to a heartbeat is nobody's news."""
     listening = Listening()
     watcher = listening.watcher("a")
-    listening.reply(None, 1)
+    listening.reply(0, 1)
     listening.tracker.ping()
     listening.reply(b"PONG")
     assert listening.sent_since()[-1] == ("PING",)
@@ -199,12 +199,12 @@ def test_resp2_subscribes_between_reads():
     listening = Listening("resp2")
     watcher = listening.watcher("a")
     subscribe = ("SUBSCRIBE", b"__redis__:invalidate")
-    reads = [("GET", "arq:result:a"), ("EXISTS", "arq:job:a")]
+    reads = [("EXISTS", "arq:result:a"), ("EXISTS", "arq:job:a")]
     assert listening.sent_since() == [*reads, subscribe]
     listening.tracker.watch(watcher, "a", has_job=True)
     assert listening.sent_since() == [("UNSUBSCRIBE", b"__redis__:invalidate"), *reads, subscribe]
-    listening.reply(None, 1, [b"subscribe", b"__redis__:invalidate", 1])
-    listening.reply([b"unsubscribe", b"__redis__:invalidate", 0], None)
+    listening.reply(0, 1, [b"subscribe", b"__redis__:invalidate", 1])
+    listening.reply([b"unsubscribe", b"__redis__:invalidate", 0], 0)
     assert watcher.take() == set()
     listening.reply(0, [b"subscribe", b"__redis__:invalidate", 1])
     assert watcher.take() == {"a"}

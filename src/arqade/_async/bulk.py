@@ -166,7 +166,12 @@ class BulkEnqueue:
             sent=time.monotonic(),
         )
         return chunk, scripts.enqueue_many(
-            words, now=now, token=chunk.token, fence=fence(now, budget)
+            words,
+            now=now,
+            token=chunk.token,
+            fence=fence(now, budget),
+            max_bytes=self._maker.max_bytes,
+            waits=self._sender.waits,
         )
 
     async def _settle_oldest(self) -> None:
@@ -217,6 +222,8 @@ class BulkEnqueue:
                 now=chunk.now,
                 token=chunk.token,
                 fence=fence(chunk.now, budget),
+                max_bytes=self._maker.max_bytes,
+                waits=self._sender.waits,
             )
             reply = await self._sender.run(
                 command, effect=NOT_QUEUED, budget=budget, unanswered=unanswered

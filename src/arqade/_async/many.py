@@ -86,6 +86,8 @@ class ManyJobs(abc.ABC):
             ValueError: An id can't be one.
             JobDeserializationError: Some can't be decoded; it names them, and its ``job_id`` is
                 the first one's.
+            PayloadTooLarge: Some are larger than ``max_payload_bytes``, and not read; likewise.
+                Where there are bad ones of both kinds, the first one decides.
             QueueConnectionError: The server can't be reached.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.
@@ -115,6 +117,8 @@ class ManyJobs(abc.ABC):
             JobDeserializationError: Some can't be decoded, or have ids that are no text. It is
                 raised after the last of the others, names up to a hundred, and its ``job_id`` is
                 the first one's.
+            PayloadTooLarge: Some are larger than ``max_payload_bytes``, and not read; likewise.
+                Where there are bad ones of both kinds, the first one decides.
             QueueConnectionError: The server can't be reached.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.
@@ -136,6 +140,8 @@ class ManyJobs(abc.ABC):
             ValueError: A value is not allowed.
             JobDeserializationError: Some can't be decoded, of whichever queue they are. It is
                 raised after the last of the others, as by `iter_jobs`.
+            PayloadTooLarge: Some are larger than ``max_payload_bytes``, of whichever queue they
+                are; likewise.
             QueueConnectionError: The server can't be reached.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ class MockArqQueue(CommandQueue):
         store: Where jobs are held: another mock's `store`, of either API, to look at the same
             queues; one of its own if None.
         expires_extra_ms: How long a job lives after it is due, in milliseconds, if it doesn't say.
-        max_payload_bytes: The largest encoded job, in bytes.
+        max_payload_bytes: The largest job that is enqueued, and the largest job or result that is
+            read; encoded, in bytes.
 
     Raises:
         TypeError: A value is of a wrong type.
@@ -114,12 +116,13 @@ class MockArqQueue(CommandQueue):
         return self.clock.time()
 
     def _look(self, job_id: str, queue_name: str) -> JobMetadata[Any] | None:
-        command = scripts.view(job_id, queue_name, "metadata")
+        asked = answers.Asked(
+            job_id, queue_name, explicit=False, codec=self._codec, max_bytes=sys.maxsize
+        )
+        command = scripts.view(asked.job_id, asked.queue_name, "metadata", asked.max_bytes)
         view = command.read(self._store.execute(command.words))
         try:
-            return answers.metadata(
-                answers.Asked(job_id, queue_name, explicit=False, codec=self._codec), view
-            )
+            return answers.metadata(asked, view)
         except JobNotFound:
             return None  # its envelope has expired
 

@@ -156,7 +156,8 @@ class ArqQueue(ManyJobs):
             TypeError: A value is of a wrong type, or an option is unknown; nothing was sent.
             ValueError: A value is not allowed; nothing was sent.
             JobSerializationError: The arguments can't be encoded; nothing was sent.
-            PayloadTooLarge: The encoded job is too large; nothing was sent.
+            PayloadTooLarge: The encoded job is larger than ``max_payload_bytes``, and nothing was
+                sent; or the job to be returned is, and the new one is not queued.
             JobNotQueued: A job with this id stands in the way.
             JobDeserializationError: The job to be returned can't be decoded.
             EnqueueUncertain: The job was sent, and no answer came within the retry budget.
@@ -197,6 +198,7 @@ class ArqQueue(ManyJobs):
         Raises:
             JobNotFound: There is no such job in this queue.
             JobDeserializationError: The job's bytes can't be decoded.
+            PayloadTooLarge: They are more than ``max_payload_bytes``, and were not read.
             QueueConnectionError: The server can't be reached.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.
@@ -216,6 +218,7 @@ class ArqQueue(ManyJobs):
             JobNotFound: There is no such job in this queue, and no result of it.
             JobResultUnavailable: The job is there and has no result yet.
             JobDeserializationError: The result's bytes can't be decoded.
+            PayloadTooLarge: They are more than ``max_payload_bytes``, and were not read.
             QueueConnectionError: The server can't be reached.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.
@@ -243,6 +246,7 @@ class ArqQueue(ManyJobs):
             JobNotFound: The job is unknown, or vanished without a result: it expired, was
                 removed, or its worker keeps no results.
             JobDeserializationError: The result's bytes can't be decoded.
+            PayloadTooLarge: They are more than ``max_payload_bytes``, and were not read.
             QueueConnectionError: The server can't be reached for longer than the retry budget.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.
@@ -273,6 +277,8 @@ class ArqQueue(ManyJobs):
             JobNotFound: A job is unknown, or vanished without a result. It is raised after the
                 last of the others' results, and its notes name further ones.
             JobDeserializationError: A result's bytes can't be decoded; raised likewise.
+            PayloadTooLarge: They are more than ``max_payload_bytes``, and were not read; raised
+                likewise.
             QueueConnectionError: The server can't be reached for longer than the retry budget.
             QueueServerError: The server refused.
             QueueClosed: The queue is closed.

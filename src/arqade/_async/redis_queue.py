@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from arqade._async.connections import Connections
     from arqade.codecs import Codec
-    from arqade.settings import AnySettings
+    from arqade.settings import AnySettings, Durability
 
 __all__ = ["RedisArqQueue"]
 
@@ -34,8 +34,11 @@ class RedisArqQueue(CommandQueue):
         default_queue_name: The queue of operations that name none.
         codec: How jobs and results become bytes: what the workers use.
         expires_extra_ms: How long a job lives after it is due, in milliseconds, if it doesn't say.
-        max_payload_bytes: The largest encoded job, in bytes.
+        max_payload_bytes: The largest job that is enqueued, and the largest job or result that is
+            read; encoded, in bytes.
         retry_budget: Seconds that one operation may take, retries included.
+        durability: Where a job must be before an enqueue is confirmed: on the ``"primary"`` alone,
+            or on ``"all-replicas"``, too.
 
     Raises:
         TypeError: ``pool`` is no client of redis-py of this kind, or a value is of a wrong type.
@@ -51,13 +54,18 @@ class RedisArqQueue(CommandQueue):
         expires_extra_ms: int = EXPIRES_EXTRA_MS,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         retry_budget: float = RETRY_BUDGET,
+        durability: Durability = "primary",
     ) -> None:
         if not retry_budget > 0:
             raise ValueError(f"retry_budget must be positive seconds, not {retry_budget}")
+        if durability not in {"primary", "all-replicas"}:
+            raise ValueError(f"durability must be primary or all-replicas, not {durability!r}")
         # redis-py takes longer to load than all the rest: it does when a queue is opened.
         from arqade._async.connections import Connections  # noqa: PLC0415
 
-        self._connections: Connections = Connections(pool, retry_budget=retry_budget)
+        self._connections: Connections = Connections(
+            pool, retry_budget=retry_budget, durability=durability
+        )
         super().__init__(
             self._connections,
             default_queue_name=default_queue_name,
@@ -85,7 +93,8 @@ class RedisArqQueue(CommandQueue):
             codec: How jobs and results become bytes: what the workers use.
             expires_extra_ms: How long a job lives after it is due, in milliseconds, if it doesn't
                 say.
-            max_payload_bytes: The largest encoded job, in bytes.
+            max_payload_bytes: The largest job that is enqueued, and the largest job or result that
+                is read; encoded, in bytes.
 
         Raises:
             TypeError: A value is of a wrong type.
@@ -95,17 +104,19 @@ class RedisArqQueue(CommandQueue):
             QueueServerError: The server refused.
         """
         ours = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
-        from arqade._async.connections import open_client  # noqa: PLC0415 - as above
+        from arqade._async.client import open_client  # noqa: PLC0415 - as above
 
+        client, primary = open_client(ours)
         queue = cls(
-            open_client(ours),
+            client,
             default_queue_name=default_queue_name,
             codec=codec,
             expires_extra_ms=expires_extra_ms,
             max_payload_bytes=max_payload_bytes,
             retry_budget=ours.retry_budget,
+            durability=ours.durability,
         )
-        queue._connections.own()
+        queue._connections.own(primary)
         try:
             await queue._connections.first_contact(
                 retries=ours.conn_retries, delay=ours.conn_retry_delay

@@ -77,6 +77,11 @@ class Sender(Protocol):
     closed: bool
 
     @property
+    def waits(self) -> bool:
+        """Whether an enqueue counts only once the replicas have the job."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """The server's time."""
         ...

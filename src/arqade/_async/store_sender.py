@@ -31,6 +31,7 @@ class StoreSender:
         self.clock = _StoreClock(store)
         self.retry_budget = 10.0
         self.closed = False
+        self.waits = False
         self.failure: BaseException | type[BaseException] | None = None
         """What every operation raises, as if the server were down."""
         self._store = store

@@ -6,7 +6,7 @@ The real queue and the mock both end here, so that they answer alike.
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -18,6 +18,7 @@ from arqade.exceptions import (
     JobNotFound,
     JobNotQueued,
     JobResultUnavailable,
+    PayloadTooLarge,
 )
 from arqade.models import CancelOutcome, JobMetadata, JobRequest, JobResult, JobStatus
 
@@ -38,7 +39,10 @@ __all__ = [
     "metadata",
     "named",
     "result",
+    "without_frames",
 ]
+
+E = TypeVar("E", bound=BaseException)
 
 
 MOST_NAMED = 100
@@ -58,6 +62,8 @@ class Asked:
     """Whether the caller named the queue: then a job of another one is not found."""
 
     codec: Codec
+    max_bytes: int
+    """The largest job or result that is read."""
 
 
 def named(ids: Sequence[str], count: int) -> str:
@@ -71,17 +77,29 @@ def named(ids: Sequence[str], count: int) -> str:
     return ", ".join(ids[:MOST_NAMED]) + more
 
 
+def without_frames(error: E) -> E:
+    """Let go of the places where an error came by: their variables hold the bytes of jobs."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
 def metadata(asked: Asked, view: JobView) -> JobMetadata[Any]:
     """Tell what is known of a job.
 
     Raises:
         JobNotFound: There is no such job in this queue.
         JobDeserializationError: Its bytes can't be decoded.
+        PayloadTooLarge: They were not read.
     """
     if view.result is not None:
         return as_metadata(_decode_result(asked, view.result))
     if view.job is None or view.score is None:
         raise JobNotFound(asked.job_id)
+    if isinstance(view.job, int):
+        raise _unread(asked, "Job", view.job)
     return payloads.decode_job(
         view.job,
         job_id=asked.job_id,
@@ -98,6 +116,7 @@ def finished(asked: Asked, view: JobView) -> JobResult[Any] | None:
     Raises:
         JobNotFound: There is no such job in this queue, and no result.
         JobDeserializationError: The result's bytes can't be decoded.
+        PayloadTooLarge: They were not read.
     """
     if view.result is not None:
         return _decode_result(asked, view.result)
@@ -113,6 +132,7 @@ def result(asked: Asked, view: JobView) -> JobResult[Any]:
         JobNotFound: There is no such job in this queue, and no result.
         JobResultUnavailable: There is no result yet.
         JobDeserializationError: The result's bytes can't be decoded.
+        PayloadTooLarge: They were not read.
     """
     found = finished(asked, view)
     if found is None:
@@ -120,7 +140,20 @@ def result(asked: Asked, view: JobView) -> JobResult[Any]:
     return found
 
 
-def _decode_result(asked: Asked, data: bytes) -> JobResult[Any]:
+def _unread(asked: Asked, what: str, size: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        asked.job_id,
+        size,
+        asked.max_bytes,
+        message=f"{what} was not read because its payload of {size} bytes is over the limit of "
+        f"{asked.max_bytes} bytes; raise max_payload_bytes, or let jobs take and give references "
+        f"to large data. get_job_status still answers. id={asked.job_id}",
+    )
+
+
+def _decode_result(asked: Asked, data: bytes | int) -> JobResult[Any]:
+    if isinstance(data, int):
+        raise _unread(asked, "Job result", data)
     found = payloads.decode_result(
         data, job_id=asked.job_id, queue_name=asked.queue_name, codec=asked.codec
     )
@@ -134,8 +167,9 @@ def cancelled(asked: Asked, view: JobView) -> CancelOutcome | None:
     if view.result is not None:
         try:
             stored = _decode_result(asked, view.result).result
-        except (JobDeserializationError, JobNotFound):
-            # What a worker stores for an aborted job can be decoded anywhere.
+        except (JobDeserializationError, JobNotFound, PayloadTooLarge):
+            # What a worker stores for an aborted job can be decoded anywhere, and is hardly larger
+            # than the job.
             return CancelOutcome.unconfirmed
         if isinstance(stored, CancelledError):
             return CancelOutcome.aborted
@@ -151,6 +185,7 @@ def enqueued(
     Raises:
         JobNotQueued: A job with this id stands in the way.
         JobDeserializationError: It was to be returned, and its bytes can't be decoded.
+        PayloadTooLarge: It was to be returned, and its bytes were not read.
     """
     if answer.view is not None:
         return _existing(asked, answer.view)
@@ -176,3 +211,6 @@ def _existing(asked: Asked, view: JobView) -> JobMetadata[Any]:
         # It is in another queue, whose name can't be known.
         in_progress = view.status is JobStatus.in_progress
         raise JobNotQueued(asked.job_id, "in_progress" if in_progress else "queued") from None
+    except PayloadTooLarge as error:
+        message = f"Job was not queued because it already exists, and is not returned. {error}"
+        raise PayloadTooLarge(asked.job_id, error.size, error.limit, message=message) from None

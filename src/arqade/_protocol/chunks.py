@@ -12,7 +12,7 @@ from arqade._protocol.answers import Asked
 from arqade._protocol.payloads import JobTimes
 from arqade._protocol.scripts import EnqueueAnswer
 from arqade._validation import ms_to_datetime
-from arqade.exceptions import JobDeserializationError, JobNotQueued
+from arqade.exceptions import JobDeserializationError, JobNotQueued, PayloadTooLarge
 from arqade.models import JobMetadata, JobRequest, JobStatus
 
 if TYPE_CHECKING:
@@ -176,11 +176,11 @@ class ChunkMaker:
         if answer.what != "exists":
             settled.created.append(job_id)
         queue_name = request.queue_name or self.queue_name
-        asked = Asked(job_id, queue_name, explicit=True, codec=self.codec)
+        asked = Asked(job_id, queue_name, explicit=True, codec=self.codec, max_bytes=self.max_bytes)
         times = self._times(request, sent)
         try:
             job = answers.enqueued(asked, answer, request=request, times=times)
-        except (JobDeserializationError, JobNotQueued):
+        except (JobDeserializationError, JobNotQueued, PayloadTooLarge):
             # There is a job with this id, of which nothing can be told.
             settled.found.append(None)
         else:

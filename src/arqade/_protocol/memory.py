@@ -179,7 +179,7 @@ class MemoryStore:
 
     def _enqueue(self, numbers: str, *words: Any) -> list[Any]:
         *words_of_jobs, marker = words
-        sent, fence, marker_life = map(int, numbers.split())
+        sent, fence, marker_life, limit = map(int, numbers.split())
         now = self.now()
 
         text = self.get(marker)
@@ -201,6 +201,8 @@ class MemoryStore:
                 records.append(record)
                 continue
             answer = [barred] if barred else self._put(now, *job)
+            if isinstance(answer, list):
+                answer[3:] = _within(limit, answer[3:])
             created = isinstance(answer, int)
             records.append(f"{answer} {sent} {job[0]}".encode() if created else b"")
             answers.append(answer)
@@ -208,7 +210,7 @@ class MemoryStore:
             self.set(marker, b"\n".join(records), marker_life)
         return [now, *answers]
 
-    def _put(  # noqa: C901 - it follows enqueue.lua line by line
+    def _put(
         self, now: int, job_id: str, queue: str, envelope: bytes, options: str
     ) -> int | list[Any]:
         policy, *numbers = options.split()
@@ -229,7 +231,8 @@ class MemoryStore:
 
         if policy == "return_existing" and (has_job or has_result):
             running = self.get(keys.in_progress(job_id)) is not None
-            return [b"exists", due, int(running), self.get(result), self.get(job)]
+            waiting = None if has_result else self.get(job)
+            return [b"exists", due, int(running), self.get(result), waiting]
         if has_job and (policy != "replace" or is_running() or due is None):
             return [b"exists", reason()]
         if has_result and policy not in ("replace", "ignore_result"):
@@ -243,9 +246,8 @@ class MemoryStore:
         self.delete(result)
         self.add(queue, job_id, score)
         self.log.append((queue, job_id, envelope))
-        if due is not None:
-            self.delete(keys.retry(job_id))
-            self.remove(keys.ABORT, job_id)
+        self.delete(keys.retry(job_id))
+        self.remove(keys.ABORT, job_id)
         return score
 
     def _cancel(self, job_id: str, queue: str, meant: str) -> list[bytes]:
@@ -269,10 +271,11 @@ class MemoryStore:
         self._remove_job(job_id, queue)
         return [b"removed"]
 
-    def _view(self, queue: str, wanted: str, *job_ids: str) -> list[Any]:
+    def _view(self, queue: str, wanted: str, limit: int, *job_ids: str) -> list[Any]:
         answer: list[Any] = [self.now()]
         for job_id in job_ids:
-            answer += self._view_one(job_id, queue, wanted)
+            score, running, *found = self._view_one(job_id, queue, wanted)
+            answer += [score, running, *_within(limit, found)]
         return answer
 
     def _view_one(self, job_id: str, queue: str, wanted: str) -> list[Any]:
@@ -312,3 +315,7 @@ class MemoryStore:
         self.remove(keys.ABORT, job_id)
         self.remove(queue, job_id)
         self.delete(keys.job(job_id), keys.retry(job_id))
+
+
+def _within(limit: int, values: list[bytes | None]) -> list[bytes | int | None]:
+    return [len(value) if value and len(value) > limit else value for value in values]

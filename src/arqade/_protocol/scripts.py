@@ -78,7 +78,7 @@ class Script:
 class Command(Generic[T]):
     """One command, to be sent in one round trip."""
 
-    words: tuple[Word, ...]
+    words: tuple[Word, ...] = attrs.field(repr=False)
     """What is sent."""
 
     read: Callable[[Any], T]
@@ -92,6 +92,9 @@ class Command(Generic[T]):
 
     script: Script | None = None
     """The script of an EVALSHA, to be sent whole to a server that does not know it."""
+
+    waits: bool = False
+    """Whether the answer counts only once the replicas have what it changed."""
 
     @property
     def words_with_script(self) -> tuple[Word, ...]:
@@ -120,14 +123,17 @@ class JobView:
     """All that a server knows of a job, at one moment."""
 
     now: int
-    """The server's time in milliseconds."""
+    """The server's time in milliseconds; perhaps 0 if there is a result."""
 
     score: int | None
     """When the job is due; None if it is not in the queue that was asked."""
 
     in_progress: bool
-    result: bytes | None
-    job: bytes | None
+    result: bytes | int | None = attrs.field(repr=False)
+    """Its bytes; their number, if they were left out because there are too many."""
+
+    job: bytes | int | None = attrs.field(repr=False)
+    """Likewise."""
 
     @classmethod
     def read(cls, reply: list[Any]) -> JobView:
@@ -156,15 +162,27 @@ class JobView:
         return self.score is not None and (self.job is not None or self.in_progress)
 
 
-def view(job_id: str, queue_name: str, wanted: Wanted) -> Command[JobView]:
-    """Read a job; ``status`` reads no payload, ``result`` and ``metadata`` what they need."""
-    words = ("EVALSHA", VIEW.digest, 0, queue_name, wanted, job_id)
+def view(job_id: str, queue_name: str, wanted: Wanted, max_bytes: int) -> Command[JobView]:
+    """Read a job.
+
+    Args:
+        job_id: The job's id.
+        queue_name: The queue.
+        wanted: ``status`` reads no bytes, ``result`` and ``metadata`` what they need.
+        max_bytes: The most bytes of a result or a job; of more only the number is given.
+    """
+    words = ("EVALSHA", VIEW.digest, 0, queue_name, wanted, max_bytes, job_id)
     return Command(words, JobView.read, repeatable=True, changes=False, script=VIEW)
 
 
-def views(job_ids: Sequence[str], queue_name: str, wanted: Wanted) -> Command[list[JobView]]:
-    """Read some jobs, in their order; of many bytes only the first ones, but at least one job."""
-    words = ("EVALSHA", VIEW.digest, 0, queue_name, wanted, *job_ids)
+def views(
+    job_ids: Sequence[str], queue_name: str, wanted: Wanted, max_bytes: int
+) -> Command[list[JobView]]:
+    """Read some jobs, in their order; of many bytes only the first ones, but at least one job.
+
+    Arguments are those of `view`.
+    """
+    words = ("EVALSHA", VIEW.digest, 0, queue_name, wanted, max_bytes, *job_ids)
     return Command(words, _read_views, repeatable=True, changes=False, script=VIEW)
 
 
@@ -267,7 +285,9 @@ def enqueue(
     on_conflict: OnConflict,
     token: str,
     fence: int,
+    max_bytes: int,
     fresh: bool = False,
+    waits: bool = False,
 ) -> Command[EnqueueAnswer]:
     """Put a job into a queue.
 
@@ -279,19 +299,28 @@ def enqueue(
         on_conflict: What to do about a job with the same id.
         token: Names this call: a repetition of it makes no second job.
         fence: The server's time in milliseconds from which on this call may create nothing.
+        max_bytes: The most bytes to be given of a job that is there; of more only the number is.
         fresh: Whether the id was made at random for this call: then no job has it.
+        waits: Whether a WAIT for the replicas follows.
     """
     # At most ten words: to a client that is not logged in, Redis answers a longer command with
     # a protocol error in place of NOAUTH.
     words = (
-        "EVALSHA", ENQUEUE.digest, 1, keys.once(token), _numbers(times.enqueue_time, fence),
+        "EVALSHA", ENQUEUE.digest, 1, keys.once(token),
+        _numbers(times.enqueue_time, fence, max_bytes, waits),
         job_id, queue_name, payload, job_options(on_conflict, times, fresh=fresh),
     )  # fmt: skip
-    return Command(words, EnqueueAnswer.read, repeatable=True, script=ENQUEUE)
+    return Command(words, EnqueueAnswer.read, repeatable=True, script=ENQUEUE, waits=waits)
 
 
 def enqueue_many(
-    jobs: Sequence[Word], *, now: int, token: str, fence: int
+    jobs: Sequence[Word],
+    *,
+    now: int,
+    token: str,
+    fence: int,
+    max_bytes: int,
+    waits: bool = False,
 ) -> Command[EnqueueReply]:
     """Put many jobs into queues.
 
@@ -300,16 +329,24 @@ def enqueue_many(
         now: When they are enqueued, in milliseconds since the epoch.
         token: Names this call: a repetition of it makes no second job.
         fence: The server's time in milliseconds from which on this call may create nothing.
+        max_bytes: The most bytes to be given of each job that is there; see `enqueue`.
+        waits: Whether a WAIT for the replicas follows.
     """
     count = len(jobs) // 4
-    words = ("EVALSHA", ENQUEUE.digest, 1, keys.once(token), _numbers(now, fence), *jobs)
+    numbers = _numbers(now, fence, max_bytes, waits)
+    words = ("EVALSHA", ENQUEUE.digest, 1, keys.once(token), numbers, *jobs)
     return Command(
-        words, lambda reply: EnqueueReply.read(reply, count), repeatable=True, script=ENQUEUE
+        words,
+        lambda reply: EnqueueReply.read(reply, count),
+        repeatable=True,
+        script=ENQUEUE,
+        waits=waits,
     )
 
 
-def _numbers(now: int, fence: int) -> str:
-    return f"{now} {fence} {fence - now + MARKER_EXTRA_MS}"
+def _numbers(now: int, fence: int, max_bytes: int, waits: bool) -> str:
+    life = fence - now + MARKER_EXTRA_MS
+    return f"{now} {fence} {life} {max_bytes}{' wait' if waits else ''}"
 
 
 @attrs.frozen

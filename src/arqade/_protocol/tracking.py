@@ -201,7 +201,7 @@ class Tracker:
                 # This user may not read results here, so nothing is tracked.
                 self.mode = "polling"
                 self._wake_all()
-        elif reply is not None if is_result else not reply:
+        elif bool(reply) is is_result:
             # The result is there, or the envelope is gone.
             self._changed(job_id)
 
@@ -229,7 +229,8 @@ class Tracker:
         words: list[Words] = []
         expected: list[tuple[str, bool] | None] = []
         for job_id, has_job in jobs:
-            words.append(("GET", keys.result(job_id)))
+            # No GET: the result may be there by now, and of any size.
+            words.append(("EXISTS", keys.result(job_id)))
             expected.append((job_id, True))
             if has_job:
                 words.append(("EXISTS", keys.job(job_id)))

@@ -152,7 +152,12 @@ class BulkEnqueue:
             sent=time.monotonic(),
         )
         return chunk, scripts.enqueue_many(
-            words, now=now, token=chunk.token, fence=fence(now, budget)
+            words,
+            now=now,
+            token=chunk.token,
+            fence=fence(now, budget),
+            max_bytes=self._maker.max_bytes,
+            waits=self._sender.waits,
         )
 
     def _settle_oldest(self) -> None:
@@ -203,6 +208,8 @@ class BulkEnqueue:
                 now=chunk.now,
                 token=chunk.token,
                 fence=fence(chunk.now, budget),
+                max_bytes=self._maker.max_bytes,
+                waits=self._sender.waits,
             )
             reply = self._sender.run(
                 command, effect=NOT_QUEUED, budget=budget, unanswered=unanswered

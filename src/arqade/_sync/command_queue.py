@@ -65,7 +65,7 @@ PICKLE = PickleCodec()
 """The default codec: what an unmodified worker speaks."""
 
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-"""The largest job by default."""
+"""The largest job or result by default."""
 
 MAX_REDIS_STRING = 512 * 1024 * 1024
 """The largest value that Redis stores by default (proto-max-bulk-len), in bytes."""
@@ -79,7 +79,8 @@ class CommandQueue(SyncArqQueue):
         default_queue_name: The queue of operations that name none.
         codec: How jobs and results become bytes.
         expires_extra_ms: How long a job lives after it is due, in milliseconds, if it doesn't say.
-        max_payload_bytes: The largest encoded job, in bytes.
+        max_payload_bytes: The largest job that is enqueued, and the largest job or result that is
+            read; encoded, in bytes.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class CommandQueue(SyncArqQueue):
             request.queue_name or self._default_queue_name,
             explicit=request.queue_name is not None,
             codec=self._codec,
+            max_bytes=self._max_payload_bytes,
         )
         end = time.monotonic() + self._sender.retry_budget
         while True:
@@ -151,7 +153,9 @@ class CommandQueue(SyncArqQueue):
                 on_conflict=request.on_conflict,
                 token=token,
                 fence=fence(now, budget),
+                max_bytes=asked.max_bytes,
                 fresh=request.job_id is None,
+                waits=self._sender.waits,
             )
             try:
                 answer = self._sender.run(command, effect=NOT_QUEUED, budget=budget)
@@ -326,16 +330,19 @@ class CommandQueue(SyncArqQueue):
             self._queue_name(queue_name),
             explicit=queue_name is not None,
             codec=self._codec,
+            max_bytes=self._max_payload_bytes,
         )
 
     def _queue_name(self, queue_name: str | None) -> str:
         return self.default_queue_name if queue_name is None else check_queue_name(queue_name)
 
     def _listing(self, queue_name: str | None) -> Listing:
-        return Listing(self._sender, self._codec, self._queue_name(queue_name))
+        return Listing(
+            self._sender, self._codec, self._queue_name(queue_name), self._max_payload_bytes
+        )
 
     def _view(self, asked: Asked, wanted: Wanted, budget: float | None = None) -> JobView:
-        command = scripts.view(asked.job_id, asked.queue_name, wanted)
+        command = scripts.view(asked.job_id, asked.queue_name, wanted, asked.max_bytes)
         return self._sender.run(command, budget=budget)
 
     def _look_for_result(self, asked: Asked, end: float) -> JobView:

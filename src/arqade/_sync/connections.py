@@ -10,28 +10,22 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.connection import (
-    BlockingConnectionPool,
-    Connection,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from arqade._concurrency import no_event_loop, sleep
 from arqade._protocol import scripts
 from arqade._protocol.clock import ServerClock
 from arqade._protocol.errors import SendAgain, closed_error
+from arqade._sync.primary import DirectPrimary
 from arqade._transport.errors import is_transient, translate
 from arqade._transport.lines import LineBroken
 from arqade._transport.redis_py import pack_command
+from arqade._transport.thread_durable import DurableThreads
 from arqade._transport.thread_listener import ThreadListener, ThreadWatch
 from arqade._transport.thread_pipe import ThreadPipe
 from arqade._transport.threads import ThreadConnections
@@ -42,14 +36,12 @@ if TYPE_CHECKING:
 
     from arqade._protocol.scripts import Command
     from arqade._protocol.tracking import PushMode
-    from arqade.settings import RedisSettings
+    from arqade._sync.primary import Primary, SentinelPrimary
+    from arqade.settings import Durability
 
-__all__ = ["Connections", "Pipe", "open_client"]
+__all__ = ["Connections", "Pipe"]
 
 T = TypeVar("T")
-
-MAX_CONNECTIONS = 50
-"""The size of a pool whose settings name none; further callers wait for a connection."""
 
 FIRST_DELAY = 0.05
 """Seconds before the first retry, at least."""
@@ -60,6 +52,12 @@ LONGEST_DELAY = 1.0
 ANSWER_TIME = 5.0
 """Seconds that a server has to answer, where the settings say nothing."""
 
+PATIENCE = 1.0
+"""Seconds without a reply, after which it is asked again which server is the primary."""
+
+SLOW_BYTES = 1_000_000
+"""Bytes that take a second more, on a slow network."""
+
 NOTHING_CHANGED = "nothing was changed"
 
 
@@ -69,12 +67,15 @@ class Connections:
     Args:
         client: redis-py's client, whose pool makes the connections.
         retry_budget: Seconds that one operation may take, retries included.
+        durability: Whether a command that `waits` counts only once all replicas have it.
 
     Raises:
         TypeError: ``client`` is no client of redis-py of this kind.
     """
 
-    def __init__(self, client: Redis, *, retry_budget: float) -> None:
+    def __init__(
+        self, client: Redis, *, retry_budget: float, durability: Durability = "primary"
+    ) -> None:
         if not isinstance(client, Redis):
             raise TypeError(
                 f"pool must be a {Redis.__module__}.{Redis.__qualname__}, not "
@@ -95,15 +96,37 @@ class Connections:
             heartbeat=kwargs.get("health_check_interval") or 0,
         )
         self._listener = ThreadListener(self._pool, answer_time=answer_time)
+        self._durable: DurableThreads | None = None
+        self._primary: Primary | None = None
+        if durability == "all-replicas":
+            self._durable = DurableThreads(self._line)
+            self._follow(DirectPrimary())
+
+    def _follow(self, primary: Primary | None) -> None:
+        self._primary = primary
+        if primary is not None:
+            primary.attach(self._line, self._durable, self._listener)
+
+    @property
+    def waits(self) -> bool:
+        """Whether commands are confirmed by replicas, those that are to be."""
+        return self._durable is not None
 
     @property
     def owned(self) -> bool:
         """Whether the pool is closed with this object."""
         return self._line.owned
 
-    def own(self) -> None:
-        """Take the pool over, and keep its connections between calls."""
+    def own(self, primary: SentinelPrimary | None) -> None:
+        """Take the pool over, and keep its connections between calls.
+
+        Args:
+            primary: Who knows where the pool's connections lead to, if sentinels do.
+        """
         self._line.owned = True
+        if self._durable is not None:
+            self._durable = DurableThreads(self._line)
+        self._follow(primary or self._primary)
 
     def run(
         self,
@@ -138,7 +161,11 @@ class Connections:
         delays: Iterator[float] | None = None
         while True:
             try:
-                return command.read(self._line.exchange(packed, end, once=once))
+                if self._primary is None:
+                    reply = self._line.exchange(packed, end, once=once)
+                else:
+                    reply = self._exchange(command, packed, end, self._primary)
+                return command.read(reply)
             except RedisError as refusal:
                 if isinstance(refusal, NoScriptError) and not whole:
                     packed, whole = pack_command(command.words_with_script), True
@@ -163,10 +190,21 @@ class Connections:
             sleep(delay)
             self._check_open(effect, unanswered=unanswered)
 
+    def _exchange(self, command: Command[Any], packed: bytes, end: float, primary: Primary) -> Any:
+        """Send a command to what is the primary now."""
+        primary.ensure(end)
+        once = command.changes and not command.repeatable
+        if command.changes and not once:
+            # If that one hangs, another may have taken its place.
+            patience = PATIENCE + len(packed) / SLOW_BYTES
+            end = min(end, time.monotonic() + patience)
+        line = self._line if self._durable is None or not command.waits else self._durable
+        return line.exchange(packed, end, once=once)
+
     def pipe(self) -> Pipe[Any]:
         """Give a way to send commands without waiting for the replies to earlier ones."""
         self.check_usable()
-        return Pipe(self, self._line)
+        return Pipe(self, self._durable or self._line, self._primary)
 
     @property
     def push_mode(self) -> PushMode | None:
@@ -234,14 +272,24 @@ class Connections:
             return
         self.closed = True
         self._check_event_loop()
-        self._listener.close()
-        self._line.close()
+        # Each of them, even if the caller is cancelled meanwhile.
+        with ExitStack() as stack:
+            stack.callback(self._line.close)
+            if self._durable is not None:
+                stack.callback(self._durable.close)
+            if self._primary is not None:
+                stack.callback(self._primary.close)
+            stack.callback(self._listener.close)
 
     def abandon(self) -> None:
         """Give up what was opened here, when nobody can close it any more."""
         self._listener.abandon()
+        if self._primary is not None:
+            self._primary.abandon()
         if self.owned:
             self._line.abandon()
+            if self._durable is not None:
+                self._durable.abandon()
 
 
 class Pipe(Generic[T]):
@@ -253,11 +301,18 @@ class Pipe(Generic[T]):
     Args:
         connections: Whose budget limits the waiting.
         line: What sends the commands.
+        primary: Who knows whether the line still leads to the primary; None if it always does.
     """
 
-    def __init__(self, connections: Connections, line: ThreadConnections) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        line: ThreadConnections | DurableThreads,
+        primary: Primary | None,
+    ) -> None:
         self._connections = connections
         self._line = line
+        self._primary = primary
         self._pipe = ThreadPipe(line)
         self._commands: deque[tuple[Command[T], bool]] = deque()
 
@@ -266,8 +321,18 @@ class Pipe(Generic[T]):
         if not self._commands and self._pipe.failed:
             self._pipe.close()
             self._pipe = ThreadPipe(self._line)
-        sent = self._pipe.send(pack_command(command.words), self._end())
+        end = self._end()
+        sent = self._is_primary(end)
+        sent = sent and self._pipe.send(pack_command(command.words), end)
         self._commands.append((command, sent))
+
+    def _is_primary(self, end: float) -> bool:
+        try:
+            if self._primary is not None:
+                self._primary.ensure(end)
+        except (LineBroken, RedisError):
+            return False  # Whoever sends the command again hears of it.
+        return True
 
     def receive(self) -> T:
         """Give the answer to the oldest command that has none yet.
@@ -301,34 +366,3 @@ def _delays() -> Iterator[float]:
         # Jitter keeps no secrets.
         yield random.uniform(FIRST_DELAY, max(FIRST_DELAY, longest))  # noqa: S311
         longest = min(longest * 2, LONGEST_DELAY)
-
-
-def open_client(settings: RedisSettings) -> Redis:
-    """Make a client with a pool of its own; it connects when it is first used."""
-    kwargs: dict[str, Any] = {
-        **settings.connection_kwargs(),
-        # Retries are made here, where it is known whether a command may be repeated.
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-    }
-    if settings.sentinel:
-        find: Any = Sentinel  # redis-py leaves it untyped
-        client: Redis = find(settings.host, sentinel_kwargs=settings.sentinel_kwargs()).master_for(
-            settings.sentinel_master,
-            ssl=settings.ssl,
-            max_connections=settings.max_connections or MAX_CONNECTIONS,
-            **kwargs,
-        )
-        return client
-    if settings.unix_socket_path is not None:
-        connection_class: Any = UnixDomainSocketConnection
-    else:
-        connection_class = SSLConnection if settings.ssl else Connection
-    make_pool: Any = BlockingConnectionPool  # redis-py's types know whole seconds only
-    pool = make_pool(
-        connection_class=connection_class,
-        max_connections=settings.max_connections or MAX_CONNECTIONS,
-        timeout=settings.retry_budget,
-        **kwargs,
-    )
-    return Redis(connection_pool=pool)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from arqade._compat import override
 from arqade._protocol import answers, inspection, scripts
-from arqade._protocol.answers import MOST_NAMED, Asked, named
-from arqade.exceptions import JobDeserializationError, JobNotFound
+from arqade._protocol.answers import MOST_NAMED, Asked, named, without_frames
+from arqade.exceptions import JobDeserializationError, JobNotFound, PayloadTooLarge
 from arqade.models import JobStatus, QueueStats
 
 if TYPE_CHECKING:
@@ -55,34 +56,68 @@ def time_to_look(sender: Sender, end: float) -> float:
     return min(max(end - time.monotonic(), SHORTEST_LOOK), sender.retry_budget)
 
 
-class Undecodable:
-    """Notes the jobs of a listing that can't be decoded."""
+class Unread:
+    """Notes the jobs of a listing that can't be decoded, or were too large to be read.
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._ids: list[str] = []
-        self._first: JobDeserializationError | None = None
+    Args:
+        max_bytes: The largest job or result that is read.
+    """
 
-    def note(self, job_id: str, error: JobDeserializationError | None = None) -> None:
+    def __init__(self, max_bytes: int) -> None:
+        self._first: tuple[str, JobDeserializationError | PayloadTooLarge | None] | None = None
+        self._undecodable = _Ids(
+            "can't be decoded: is a class missing here, or does the worker use another codec?"
+        )
+        self._too_large = _Ids(
+            f"can't be read, being over the limit of {max_bytes} bytes: raise max_payload_bytes, "
+            "or let jobs take and give references to large data."
+        )
+
+    def note(
+        self, job_id: str, error: JobDeserializationError | PayloadTooLarge | None = None
+    ) -> None:
         """Note one."""
-        self._count += 1
-        self._first = self._first or error
-        if len(self._ids) < MOST_NAMED:
-            self._ids.append(job_id)
+        if self._first is None:
+            self._first = job_id, error and without_frames(error)
+        (self._too_large if isinstance(error, PayloadTooLarge) else self._undecodable).add(job_id)
 
     def raise_if_any(self) -> None:
-        """Raise an error that names them.
+        """Raise an error that names them all, of the kind that the first one is of.
 
         Raises:
             JobDeserializationError: There are some.
+            PayloadTooLarge: There are some.
         """
-        if self._count:
-            ids = named(self._ids, self._count)
-            raise JobDeserializationError(
-                f"{self._count} of the jobs can't be decoded: is a class missing here, or does the "
-                f"worker use another codec? All others were read. ids={ids}",
-                self._ids[0],
-            ) from self._first
+        if self._first is None:
+            return
+        found = [str(ids) for ids in (self._undecodable, self._too_large) if ids.count]
+        message = " ".join([*found, "All others were read."])
+        job_id, error = self._first
+        if isinstance(error, PayloadTooLarge):
+            raise PayloadTooLarge(job_id, error.size, error.limit, message=message)
+        raise JobDeserializationError(message, job_id) from error
+
+
+class _Ids:
+    """Counts the ids of bad jobs, and keeps the first ones.
+
+    Args:
+        why: What is bad.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.count = 0
+        self._ids: list[str] = []
+        self._why = why
+
+    def add(self, job_id: str) -> None:
+        self.count += 1
+        if len(self._ids) < MOST_NAMED:
+            self._ids.append(job_id)
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.count} of the jobs {self._why} ids={named(self._ids, self.count)}."
 
 
 class _Window:
@@ -113,11 +148,13 @@ class Listing:
         sender: What carries the commands.
         codec: How jobs and results become bytes.
         queue_name: The queue.
+        max_bytes: The largest job or result that is read.
     """
 
     sender: Sender
     codec: Codec
     queue_name: str
+    max_bytes: int
 
     def by_ids(self, job_ids: Sequence[str], *, explicit: bool) -> list[JobMetadata[Any] | None]:
         """Give the metadata of jobs.
@@ -128,18 +165,19 @@ class Listing:
 
         Raises:
             JobDeserializationError: Some can't be decoded.
+            PayloadTooLarge: Some are too large.
         """
         found: list[JobMetadata[Any] | None] = []
-        undecodable = Undecodable()
+        unread = Unread(self.max_bytes)
         for views in self.views(job_ids, "metadata"):
             for job_id, view in views:
                 try:
                     found.append(answers.metadata(self.asked(job_id, explicit=explicit), view))
                 except JobNotFound:
                     found.append(None)
-                except JobDeserializationError as error:
-                    undecodable.note(job_id, error)
-        undecodable.raise_if_any()
+                except (JobDeserializationError, PayloadTooLarge) as error:
+                    unread.note(job_id, error)
+        unread.raise_if_any()
         return found
 
     def jobs(self, status: JobStatus | None) -> Iterator[JobMetadata[Any]]:
@@ -147,16 +185,19 @@ class Listing:
 
         Raises:
             JobDeserializationError: Some can't be decoded.
+            PayloadTooLarge: Some are too large.
         """
         if status is JobStatus.not_found:
             return
         if status is JobStatus.complete:
             for result in self.results():
-                yield answers.as_metadata(result)
+                job = answers.as_metadata(result)
+                del result  # It may be large.
+                yield job
             return
-        undecodable = Undecodable()
+        unread = Unread(self.max_bytes)
         wanted = cast("Wanted", "waiting" if status is None else status.value)
-        for ids in self._pages(undecodable, in_queue=True):
+        for ids in self._pages(unread, in_queue=True):
             for views in self.views(ids, wanted):
                 for job_id, view in views:
                     # What is finished or removed meanwhile is in the queue no more.
@@ -164,20 +205,22 @@ class Listing:
                         continue
                     try:
                         job = answers.metadata(self.asked(job_id), view)
-                    except JobDeserializationError as error:
-                        undecodable.note(job_id, error)
+                    except (JobDeserializationError, PayloadTooLarge) as error:
+                        unread.note(job_id, error)
                     else:
                         yield job
-        undecodable.raise_if_any()
+                        del job  # It may be large, and the next one is to come.
+        unread.raise_if_any()
 
     def results(self) -> Iterator[JobResult[Any]]:
         """Give the kept results of jobs of the queue.
 
         Raises:
             JobDeserializationError: Some can't be decoded.
+            PayloadTooLarge: Some are too large.
         """
-        undecodable = Undecodable()
-        for ids in self._pages(undecodable, in_queue=False):
+        unread = Unread(self.max_bytes)
+        for ids in self._pages(unread, in_queue=False):
             for views in self.views(ids, "result"):
                 for job_id, view in views:
                     if view.result is None:
@@ -186,17 +229,24 @@ class Listing:
                         result = answers.result(self.asked(job_id), view)
                     except JobNotFound:
                         continue  # it is of another queue
-                    except JobDeserializationError as error:
-                        undecodable.note(job_id, error)
+                    except (JobDeserializationError, PayloadTooLarge) as error:
+                        unread.note(job_id, error)
                     else:
                         yield result
-        undecodable.raise_if_any()
+                        del result  # Likewise.
+        unread.raise_if_any()
 
     def asked(self, job_id: str, *, explicit: bool = True) -> Asked:
         """Say which job is meant, and whether it must be of this queue."""
-        return Asked(job_id, self.queue_name, explicit=explicit, codec=self.codec)
+        return Asked(
+            job_id,
+            self.queue_name,
+            explicit=explicit,
+            codec=self.codec,
+            max_bytes=self.max_bytes,
+        )
 
-    def _pages(self, undecodable: Undecodable, *, in_queue: bool) -> Iterator[list[str]]:
+    def _pages(self, unread: Unread, *, in_queue: bool) -> Iterator[list[str]]:
         window = _Window()
         cursor = 0
         while True:
@@ -211,7 +261,7 @@ class Listing:
                     ids.append(job_id.decode())
                 except UnicodeDecodeError:
                     # No worker can run it: another program put it there.
-                    undecodable.note(job_id.decode(errors="backslashreplace"))
+                    unread.note(job_id.decode(errors="backslashreplace"))
             yield ids
             cursor = page.cursor
             if cursor == 0:
@@ -230,11 +280,14 @@ class Listing:
         start = 0
         while start < len(job_ids):
             part = job_ids[start : start + VIEWS]
-            command = scripts.views(part, self.queue_name, wanted)
+            command = scripts.views(part, self.queue_name, wanted, self.max_bytes)
             views = self.sender.run(command, budget=time_to_look(self.sender, end))
             yield list(zip(part, views, strict=False))
             # Of long ones the server gives only some at once.
             start += len(views)
+            for view in views:
+                # Bytes that were read make room for the next ones, whoever holds the view.
+                view.result = view.job = None
 
     def stats(self) -> QueueStats:
         """Count the jobs of the queue."""

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from arqade._protocol import answers
-from arqade._protocol.answers import named
-from arqade.exceptions import ArqJobError, JobDeserializationError, JobNotFound
+from arqade._protocol.answers import named, without_frames
+from arqade.exceptions import ArqJobError, JobDeserializationError, JobNotFound, PayloadTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +37,7 @@ def results_as_they_come(
         TimeoutError: Some had no result by then.
         JobNotFound: There are no such jobs; raised after the others' results.
         JobDeserializationError: Some results can't be decoded; raised after the others.
+        PayloadTooLarge: Some results were not read; raised likewise.
     """
     end = math.inf if limit is None else time.monotonic() + limit
     jobs = _Jobs(listing, job_ids, explicit=explicit)
@@ -46,8 +47,10 @@ def results_as_they_come(
         while True:
             look = [job_id for job_id in jobs.waiting if job_id in changed]
             for views in listing.views(look, "result", end=end):
-                for result in jobs.sort(views, watch):
-                    yield result
+                found = jobs.sort(views, watch)
+                while found:
+                    # Kept nowhere: it may be large.
+                    yield found.pop(0)
             if not jobs.waiting:
                 break
             if time.monotonic() >= end:
@@ -82,8 +85,8 @@ class _Jobs:
             try:
                 asked = self._listing.asked(job_id, explicit=self._explicit)
                 result = answers.finished(asked, view)
-            except (JobNotFound, JobDeserializationError) as error:
-                self._missing.append(error)
+            except (JobNotFound, JobDeserializationError, PayloadTooLarge) as error:
+                self._missing.append(without_frames(error))
             else:
                 if result is None:
                     watch.add(job_id, has_job=view.job is not None)

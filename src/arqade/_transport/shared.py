@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import math
 import os
 import time
@@ -21,7 +20,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
-from arqade._transport.lines import LineBroken
+from arqade._transport.lines import LARGE, LineBroken, fresh
 from arqade._transport.redis_py import NOT_ENOUGH, Push, new_reader, transport_of
 
 if TYPE_CHECKING:
@@ -56,10 +55,7 @@ class Call:
     def fail(self, error: Exception) -> None:
         """Tell the caller, if it still waits, that there is no reply."""
         if not self.reply.done():
-            # A copy for each: every caller that raises one adds to its traceback.
-            own = copy.copy(error).with_traceback(None)
-            own.__cause__ = error.__cause__ or error.__context__
-            self.reply.set_exception(LineBroken(own, sent=bool(self.sent)))
+            self.reply.set_exception(LineBroken(fresh(error), sent=bool(self.sent)))
 
 
 class SharedConnection(asyncio.Protocol):
@@ -93,10 +89,13 @@ class SharedConnection(asyncio.Protocol):
         self._pid = 0
         """The process that uses this; 0 before the first call, which sets the event loop, too."""
         self._reader: Any = None
+        self._fed = 0
+        """Bytes that the reader has got, and perhaps still holds."""
         self._connection: AsyncConnection | None = None
         self._transport: asyncio.Transport | None = None
         self._streams: Any = None
         self._connecting: asyncio.Task[None] | None = None
+        self._renewed = 0
         self._cleaning: set[asyncio.Task[None]] = set()
         self._not_before = 0.0
         self._in_flight: deque[Call] = deque()
@@ -210,7 +209,7 @@ class SharedConnection(asyncio.Protocol):
             pause = self._not_before - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
-            connection = await self._pool.get_connection()
+            connection = await self._get_connection()
         except Exception as error:  # noqa: BLE001 - a credential provider may raise anything
             self._not_before = time.monotonic() + CONNECT_PAUSE
             self._connecting = None
@@ -227,6 +226,18 @@ class SharedConnection(asyncio.Protocol):
             self._take_over(connection)
             self._send_waiting()
             self._give_back_if_idle()
+
+    async def _get_connection(self) -> AsyncConnection:
+        while True:
+            renewed = self._renewed
+            connection: AsyncConnection = await self._pool.get_connection()
+            is_closing = transport_of(connection).is_closing()
+            if renewed == self._renewed and not is_closing:
+                return connection
+            await self._discard(connection)
+            if is_closing:
+                # Nobody would be told of its end.
+                raise RedisConnectionError("the server closed the connection")
 
     def _take_over(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -288,6 +299,7 @@ class SharedConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         reader, in_flight = self._reader, self._in_flight
         reader.feed(data)
+        self._fed += len(data)
         try:
             while (reply := reader.gets()) is not NOT_ENOUGH:
                 if type(reply) is Push:
@@ -305,6 +317,8 @@ class SharedConnection(asyncio.Protocol):
             self._break(RedisConnectionError(f"the server sent what is no reply: {error!r}"))
             return
         self._last_reply = time.monotonic()
+        if self._fed > LARGE and not in_flight:
+            self._reader, self._fed = new_reader(), 0
         if self._waiting:
             self._send_waiting()
         if not in_flight and not self.owned:
@@ -386,20 +400,34 @@ class SharedConnection(asyncio.Protocol):
 
     # --- closing ------------------------------------------------------------------------
 
+    def renew(self, reason: Exception) -> None:
+        """Give up the connection, which leads to the wrong server; the next call makes a new one.
+
+        Args:
+            reason: What calls in flight are told.
+        """
+        self._renewed += 1
+        if self._connection is not None:
+            self._break(reason)
+
     async def aclose(self) -> None:
         """Give the connection up, and the pool if it is owned; calls in flight fail."""
         self._disarm()
         connecting = self._connecting
         if connecting is not None:
             connecting.cancel()
-            await asyncio.wait([connecting])
         closed = RedisConnectionError("the queue was closed")
         self._fail(self._waiting, closed)
         self._break(closed)
-        while self._cleaning:
-            await asyncio.wait(self._cleaning)
-        if self.owned:
-            await self._pool.aclose()
+        try:
+            if connecting is not None:
+                await asyncio.wait([connecting])
+            while self._cleaning:
+                await asyncio.wait(self._cleaning)
+        finally:
+            # Even if the caller was cancelled, or its time was over.
+            if self.owned:
+                await self._pool.aclose()
 
     def abandon(self) -> None:
         """Give the connection up later, when nobody can close it any more."""

@@ -226,16 +226,22 @@ class SharedListener(asyncio.Protocol):
 
     # --- closing ------------------------------------------------------------------------
 
+    def renew(self) -> None:
+        """Give up the connection, which leads to the wrong server, for a new one."""
+        if self._connection is not None:
+            self._broken()
+
     async def aclose(self) -> None:
         """Close the connection; who waits looks for itself, and finds the queue closed."""
         self._closed = True
         connecting = self._connecting
         if connecting is not None:
             connecting.cancel()
-            await asyncio.wait([connecting])
         if self._connection is not None:
             self._drop()
         self._tracker.disconnected()
+        if connecting is not None:
+            await asyncio.wait([connecting])
         while self._cleaning:
             await asyncio.wait(self._cleaning)
 

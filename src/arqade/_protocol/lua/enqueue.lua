@@ -2,7 +2,8 @@
 --
 -- KEYS  1 the call's marker
 -- ARGV  1 numbers: the client's time, the fence (the server's time from which on nothing may be
---         created), life of the marker; all in ms
+--         created), life of the marker; all in ms; the most bytes that may be given of what is
+--         there (return_existing); and "wait", if a WAIT follows
 --       and for each job
 --       + its id, its queue, its envelope
 --       + "policy score life deferred fresh": the policy on a conflict (raise, return_existing,
@@ -14,7 +15,8 @@
 --       score                   the job was created, and is due then
 --       repeated, score, the client's time, job id: an earlier sending of this call created it,
 --                               with these values (only "repeated" if the marker can't be read)
---       exists, reason          | exists, score, in progress, result, job (return_existing)
+--       exists, reason          | exists, score, in progress, result, job (return_existing; the
+--                                 job only if there is no result; too many bytes: their number)
 --       error, message          the job was refused, and nothing of it was written
 --       late | clock            as above, where an earlier sending created others of its jobs
 --       An error of a call for one job is the reply itself.
@@ -24,7 +26,7 @@
 
 local ARGV, marker, count = ARGV, KEYS[1], (#ARGV - 1) / 4
 local call, pcall, match, type = redis.call, redis.pcall, string.match, type
-local sent, fence, marker_life = match(ARGV[1], '^(%d+) (%d+) (%d+)$')
+local sent, fence, marker_life, limit, waits = match(ARGV[1], '^(%d+) (%d+) (%d+) (%d+)(.*)$')
 
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000 + 0.5)
@@ -72,6 +74,14 @@ local function check(key, kind, what)
   return false, redis.error_reply(what)
 end
 
+-- Lets go of what an earlier job with this id may have left, or who asked to stop one that was not
+-- there: the new job counts its own tries, and was not asked to stop. With pcall: a user who may
+-- only enqueue does without.
+local function forget(id)
+  pcall('DEL', 'arq:retry:' .. id)
+  pcall('ZREM', 'arq:abort', id)
+end
+
 -- What few jobs need: its functions are made when the first one does.
 local function make_helpers()
   local helpers = {}
@@ -99,14 +109,20 @@ local function make_helpers()
     return found and found > now and 'deferred' or 'queued'
   end
 
+  local function read(key)
+    local size = pcall('STRLEN', key)
+    if is_error(size) or size > tonumber(limit) then return size end
+    return pcall('GET', key)
+  end
+
   local function existing(id, queue)
     local answer = {
       'exists',
       pcall('ZSCORE', queue, id),
       pcall('EXISTS', 'arq:in-progress:' .. id),
-      pcall('GET', 'arq:result:' .. id),
-      pcall('GET', 'arq:job:' .. id),
+      read('arq:result:' .. id),
     }
+    answer[5] = not answer[4] and read('arq:job:' .. id)
     for _, reply in ipairs(answer) do
       if is_error(reply) then return reply end
     end
@@ -122,11 +138,16 @@ local function make_helpers()
       text = pcall('SET', marker, '', 'KEEPTTL', 'GET')
       if not is_error(text) then
         call('SET', marker, text, 'KEEPTTL')
-      elseif count == 1 then
+      elseif count == 1 and waits == '' then
         return nil, {now, {'repeated'}}
       else
         return nil, text
       end
+    elseif waits ~= '' then
+      -- WAIT asks for the last write of its own connection: without this one, an earlier
+      -- sending's writes would count as confirmed unseen.
+      local reply = pcall('SET', marker, text, 'KEEPTTL')
+      if is_error(reply) then return nil, redis.error_reply('TRYAGAIN ' .. reply.err) end
     end
     local done = {}
     for record in string.gmatch(text .. '\n', '([^\n]*)\n') do
@@ -173,11 +194,9 @@ local function make_helpers()
       return {'exists', 'in_progress'}
     end
     call('ZADD', queue, due, id)
-    -- The new job counts its own tries, and was not asked to stop. And a worker that has just seen
-    -- the old one due watches the in-progress key (arq's Worker.start_jobs): a touch makes it let
-    -- go and look again. With pcall: a user who may only enqueue does without.
-    pcall('DEL', 'arq:retry:' .. id)
-    pcall('ZREM', 'arq:abort', id)
+    forget(id)
+    -- A worker that has just seen the old one due watches the in-progress key (arq's
+    -- Worker.start_jobs): a touch makes it let go and look again. With pcall, as above.
     pcall('SET', 'arq:in-progress:' .. id, '1', 'PX', 1)
     pcall('DEL', 'arq:in-progress:' .. id)
     return score
@@ -208,6 +227,9 @@ local function put(id, queue, envelope, has_job, has_result)
   if not refused then
     reply = pcall('ZADD', queue, 'NX', due, id)
     if reply == 1 then
+      if fresh == '0' then
+        forget(id)
+      end
       return score
     end
     refused = type(reply) == 'table' and reply
