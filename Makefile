@@ -12,8 +12,9 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest faults faults-oldest faults-newest parity check docs bench bench-full \
-  bench-check bench-faults bench-docs generate format lock clean
+.PHONY: help demo test test-oldest test-newest test-faults-async test-faults-sync faults faults-oldest \
+  faults-newest soak parity check docs bench bench-full bench-check bench-faults bench-docs generate format \
+  lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,10 +22,10 @@ help: ## Show this list
 demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 	$(BIN)/python -m arqade.demo
 
-test: .venv/ready .venv-newest/ready ## Run all tests but the faults, with the oldest and the newest redis-py
+test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
 	@# Side by side: half of the time is waiting.
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-oldest test-newest
+	$(MAKE) --no-print-directory -j4 --output-sync=target test-oldest test-newest test-faults-async test-faults-sync
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -32,9 +33,15 @@ test-oldest: .venv/ready
 	$(BIN)/coverage run -m pytest --ignore=tests/faults
 
 test-newest: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest --ignore=tests/faults
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest --ignore=tests/faults --ignore=tests/tools
 
-faults: .venv/ready .venv-newest/ready ## Break everything 500 times, and show what came of it
+test-faults-async: .venv/ready
+	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync
+
+test-faults-sync: .venv/ready
+	$(BIN)/coverage run -m pytest tests/faults/_sync
+
+faults: .venv/ready .venv-newest/ready ## Break everything 500 times (also soak: for an hour, at random)
 	@$(MAKE) --no-print-directory -j2 --output-sync=target faults-oldest faults-newest
 
 # Side by side: most of the time is spent waiting.
@@ -43,6 +50,9 @@ faults-oldest:
 	$(BIN)/python -m pytest tests/faults
 faults-newest:
 	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/faults
+
+soak: .venv/ready
+	$(BIN)/python -m tests.soak $(OPTIONS)
 
 parity: .venv/ready ## Compare mock and Redis, async and sync, on thousands of random stories
 	ARQADE_PARITY_EXAMPLES=$${ARQADE_PARITY_EXAMPLES:-2000} $(BIN)/python -m pytest tests/parity

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from arqade.models import JobMetadata
     from tests.harness.fault_proxy import Fault
 
-__all__ = ["CANARY", "FAULTS", "LONG", "ROWS", "Call", "Ledger", "kinds", "table"]
+__all__ = ["CANARY", "FAULTS", "LONG", "ROWS", "Call", "Ledger", "kinds", "long_only", "table"]
 
 FAULTS = int(os.environ.get("ARQADE_FAULTS", "50"))
 """How often each fault strikes."""
@@ -36,6 +36,9 @@ MANY = 100
 
 LONG = FAULTS > MANY
 """Whether this is the long run: then rows are not taken together, and outages last."""
+
+long_only = pytest.mark.skipif(not LONG, reason="takes long: with ARQADE_FAULTS=500")
+"""Marks a test of the long run."""
 
 TOLERANCE = 0.5
 """Seconds by which a call may outlast its budget."""

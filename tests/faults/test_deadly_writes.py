@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arqade import PickleCodec
+from tests.faults.ledger import long_only
 from tests.harness.deadly import VICTIM, WANTED, WAYS
 from tests.harness.deadly import put as put_job
 from tests.harness.worker import WorkerProcess, started_jobs, wait_until
@@ -25,6 +26,7 @@ LONG_ENOUGH = 0.5
 GOOD = "good"
 
 
+@long_only
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_stock_worker_is_harmed(redis_url: str, raw: redis.Redis, way: Way) -> None:
     """Each way does to a stock worker, or to a job of its, what the table says."""

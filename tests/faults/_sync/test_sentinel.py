@@ -16,7 +16,7 @@ from arqade import EnqueueManyError, JobRequest, QueueConnectionError, SyncRedis
 from arqade._concurrency import sleep
 from tests.faults._sync.callers import enqueue_all, enqueue_one
 from tests.faults._sync.test_waiting import SAFETY_PAUSE, finish, wait_for_all
-from tests.faults.ledger import CANARY, FAULTS, LONG, TOLERANCE
+from tests.faults.ledger import CANARY, FAULTS, LONG, TOLERANCE, long_only
 from tests.faults.tasks import meanwhile, together
 from tests.harness.sentinels import HOST, SentinelCluster, free_port
 from tests.harness.states import put_queued
@@ -51,8 +51,6 @@ QUICK = 1.0
 
 OPENING = 2.0
 """Seconds that it may take to open a queue then: who has not answered yet may be connecting."""
-
-long_only = pytest.mark.skipif(not LONG, reason="takes long: with ARQADE_FAULTS=500")
 
 
 def new_cluster(replicas=1):
