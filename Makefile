@@ -11,10 +11,13 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 # wheel's. Stock workers always run in the first environment.
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
+QUEUES := tests/_async tests/_sync tests/protocol tests/transport
+OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults)
+TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others faults-async faults-sync)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest test-faults-async test-faults-sync faults faults-oldest \
-  faults-newest soak parity check docs bench bench-full bench-check bench-faults bench-docs generate format \
-  lock clean
+.PHONY: help demo test $(TESTS) faults faults-oldest faults-newest soak parity check docs bench bench-full \
+  bench-check bench-faults bench-docs generate format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,16 +27,22 @@ demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 
 test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
-	@# Side by side: half of the time is waiting.
-	$(MAKE) --no-print-directory -j4 --output-sync=target test-oldest test-newest test-faults-async test-faults-sync
+	@# Side by side: most of the time is waiting.
+	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-oldest: .venv/ready
-	$(BIN)/coverage run -m pytest --ignore=tests/faults
+test-oldest-queues: .venv/ready
+	$(BIN)/coverage run -m pytest $(QUEUES)
 
-test-newest: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest --ignore=tests/faults --ignore=tests/tools
+test-oldest-others: .venv/ready
+	$(BIN)/coverage run -m pytest $(OTHERS)
+
+test-newest-queues: .venv/ready .venv-newest/ready
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(QUEUES)
+
+test-newest-others: .venv/ready .venv-newest/ready
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) --ignore=tests/tools
 
 test-faults-async: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync

@@ -17,6 +17,7 @@ from arqade import (
     RedisSettings,
 )
 from tests.faults.tasks import async_together, meanwhile
+from tests.harness.fault_proxy import FaultProxy, every, late
 from tests.harness.sentinels import SentinelCluster
 
 
@@ -179,3 +180,12 @@ async def test_options(redis_url):
         RedisSettings.from_url(redis_url + "?durability=all-replicas").durability == "all-replicas"
     )
     await client.aclose()
+
+
+async def test_slow_server(primary):
+    """A server that nobody can replace has the whole budget to answer."""
+    host, port = primary.address
+    with FaultProxy(f"redis://:{primary.password}@{host}:{port}", every(1, late(1.2))) as proxy:
+        slow = RedisSettings.from_url(proxy.url, durability="all-replicas", retry_budget=4.0)
+        async with await RedisArqQueue.initialize(slow) as queue:
+            await queue.enqueue("work")

@@ -18,6 +18,7 @@ from arqade import (
     SyncRedisArqQueue,
 )
 from tests.faults.tasks import meanwhile, together
+from tests.harness.fault_proxy import FaultProxy, every, late
 from tests.harness.sentinels import SentinelCluster
 
 
@@ -180,3 +181,12 @@ def test_options(redis_url):
         RedisSettings.from_url(redis_url + "?durability=all-replicas").durability == "all-replicas"
     )
     client.close()
+
+
+def test_slow_server(primary):
+    """A server that nobody can replace has the whole budget to answer."""
+    host, port = primary.address
+    with FaultProxy(f"redis://:{primary.password}@{host}:{port}", every(1, late(1.2))) as proxy:
+        slow = RedisSettings.from_url(proxy.url, durability="all-replicas", retry_budget=4.0)
+        with SyncRedisArqQueue.initialize(slow) as queue:
+            queue.enqueue("work")

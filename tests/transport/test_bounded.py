@@ -15,7 +15,7 @@ from arqade._protocol import scripts
 from arqade._sync.client import open_client
 from arqade._sync.connections import Connections
 from arqade._transport.bounded import Connection, connecting_until
-from arqade._transport.redis_py import pack_command
+from arqade._transport.redis_py import pack_command, socket_of
 from arqade._transport.threads import ThreadConnections
 
 BUDGET = 0.6
@@ -88,8 +88,8 @@ def refused(queue):
         queue.ping()
 
 
-def test_limits_are_the_callers_own(redis_url):
-    """A connection that was made in a hurry is used once; the next one has its full limits."""
+def test_connection_made_in_a_hurry_is_kept(redis_url):
+    """Once it is there, it has its own limits, and serves further calls."""
     pool = BlockingConnectionPool.from_url(
         redis_url,
         connection_class=Connection,
@@ -99,16 +99,48 @@ def test_limits_are_the_callers_own(redis_url):
     )
     line = ThreadConnections(pool, owned=True, socket_timeout=3)
     hurried = line.lease(time.monotonic() + 0.4)
-    assert hurried.socket_timeout <= 0.4
+    opened = socket_of(hurried)
     line.give_back(hurried)
-    assert line.exchange(ECHO, time.monotonic() + 60) == b"a"
-    calm = line.lease(time.monotonic() + 60)
-    assert (calm.socket_timeout, calm.socket_connect_timeout) == (3, 3)
-    line.give_back(calm)
-    assert line.lease(time.monotonic() + 0.4) is calm
-    assert calm.socket_timeout == 3
-    line.give_back(calm)
+    assert line.exchange(ECHO, time.monotonic() + 1) == b"a"
+    assert socket_of(line.lease(time.monotonic() + 60)) is opened
+    assert (hurried.socket_timeout, hurried.socket_connect_timeout) == (3, 3)
+    assert opened.gettimeout() == 3
+    line.give_back(hurried)
     line.close()
+
+
+@pytest.mark.parametrize("durability", ["primary", "all-replicas"])
+def test_calls_in_a_hurry_share_a_connection(redis_url, raw, durability):
+    """A budget that is no longer than the socket's limit costs no connection for each call."""
+    settings = RedisSettings.from_url(
+        redis_url, retry_budget=1.0, socket_timeout=1.0, durability=durability
+    )
+    with SyncRedisArqQueue.initialize(settings) as queue:
+        before = raw.info("stats")["total_connections_received"]
+        for _ in range(10):
+            queue.ping()
+        assert raw.info("stats")["total_connections_received"] <= before + 1
+
+
+def test_greeting_of_many_late_replies():
+    """The replies to a greeting share the budget, however many there are."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer_late, args=(listener, BUDGET * 0.8), daemon=True).start()
+        host, port = listener.getsockname()
+        check_opening(
+            RedisSettings(host, port, password="p", database=1, conn_retries=0, retry_budget=BUDGET)
+        )
+
+
+def answer_late(listener, delay):
+    """Say OK to all that one client after the other says, each time a bit late."""
+    with contextlib.suppress(OSError):
+        while True:
+            client = listener.accept()[0]
+            with client, contextlib.suppress(OSError):
+                while client.recv(10_000):
+                    time.sleep(delay)
+                    client.sendall(b"+OK\r\n")
 
 
 def test_limit_ends_with_its_block(redis_url):

@@ -145,6 +145,15 @@ async def test_cancelled_callers(redis_url):
             assert await line.exchange(pack_command(("SET", "n", number + 1)), soon()) == b"OK"
 
 
+async def test_cancelled_before_it_was_sent(redis_url):
+    """The command of a caller that was cancelled while it waited for a connection is not sent."""
+    async with durable(redis_url) as line:
+        cancelled = asyncio.create_task(line.exchange(count(), soon()))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        assert await line.exchange(count(), soon()) == 1
+
+
 async def test_pipe(redis_url):
     """Commands of a pipe are confirmed, each in its turn."""
     async with durable(redis_url) as line:

@@ -235,6 +235,18 @@ async def test_closing_while_calls_are_in_flight(redis_url, raw):
         assert caught.value.sent
 
 
+async def test_call_that_comes_after_closing(redis_url, raw):
+    """A caller that was on its way meanwhile is told so, and opens nothing."""
+    async with shared(redis_url) as line:
+        await line.exchange(echo("a"), soon())
+        await line.aclose()
+        before = raw.info("stats")["total_connections_received"]
+        with pytest.raises(LineBroken, match="closed") as caught:
+            await line.exchange(echo("b"), soon())
+        assert not caught.value.sent
+        assert raw.info("stats")["total_connections_received"] == before
+
+
 async def test_closing_while_connecting():
     """A call that waits for a connection fails, and says that it was not sent."""
     # Nobody accepts, and so nobody answers the login.

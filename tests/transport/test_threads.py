@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from redis import BlockingConnectionPool, ConnectionPool, Redis
+from redis import BlockingConnectionPool, Connection, ConnectionPool, Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from arqade._transport import threads
@@ -106,6 +106,19 @@ def test_connection_that_broke_while_idle(proxy, monkeypatch, once):
         time.sleep(0.05)
         assert line.exchange(echo("next"), soon(), once=once) == b"next"
         assert proxy.connections == 2
+
+
+def test_connecting_that_fails_in_its_own_way(redis_url):
+    """Whatever connecting raises, as a provider of passwords may, the caller has no connection."""
+
+    class Odd(Connection):
+        def connect(self):
+            raise AttributeError("sealed")
+
+    with connections(redis_url, connection_class=Odd) as line:
+        with pytest.raises(LineBroken, match="sealed") as caught:
+            line.exchange(echo("a"), soon())
+        assert not caught.value.sent
 
 
 def test_server_that_has_gone(proxy):

@@ -61,6 +61,9 @@ PACKED_ROLE = pack_command(ROLE)
 class Primary:
     """Knows, of a moment ago, that the server is one to write to."""
 
+    can_move = False
+    """Whether another server may take its place, and be heard of here."""
+
     def __init__(self) -> None:
         self._line: SharedConnection
         self._durable: DurableConnection | None = None
@@ -144,6 +147,8 @@ class SentinelPrimary(Primary):
     Args:
         settings: Which sentinels, and which service.
     """
+
+    can_move = True
 
     def __init__(self, settings: RedisSettings) -> None:
         super().__init__()
@@ -242,10 +247,10 @@ class SentinelPrimary(Primary):
                         sentinel.leave_alone()
         known = [opinion for opinion in opinions if opinion.address is not None]
         if opinions and not known:
-            self._error = UnknownServiceError(f"no sentinel knows {self._service!r}")
-        elif errors:
+            errors.append(UnknownServiceError(f"no sentinel knows {self._service!r}"))
+        if errors:
             # If one of them may come back, it is worth to wait for.
-            self._error = next(filter(is_transient, errors), errors[0])
+            self._error = next(filter(is_transient, errors), errors[-1])
         return known
 
     def _patience(self, sentinel: _Sentinel) -> float:

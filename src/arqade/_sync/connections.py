@@ -23,7 +23,7 @@ from arqade._protocol.clock import ServerClock
 from arqade._protocol.errors import SendAgain, closed_error
 from arqade._sync.primary import DirectPrimary
 from arqade._transport.errors import is_transient, translate
-from arqade._transport.lines import LineBroken
+from arqade._transport.lines import CLOSED, LineBroken
 from arqade._transport.redis_py import pack_command
 from arqade._transport.thread_durable import DurableThreads
 from arqade._transport.thread_listener import ThreadListener, ThreadWatch
@@ -194,7 +194,7 @@ class Connections:
         """Send a command to what is the primary now."""
         primary.ensure(end)
         once = command.changes and not command.repeatable
-        if command.changes and not once:
+        if command.changes and not once and primary.can_move:
             # If that one hangs, another may have taken its place.
             patience = PATIENCE + len(packed) / SLOW_BYTES
             end = min(end, time.monotonic() + patience)
@@ -241,7 +241,7 @@ class Connections:
 
     def _check_open(self, effect: str, *, unanswered: bool) -> None:
         if self.closed and unanswered:
-            error = RedisConnectionError("the queue was closed")
+            error = RedisConnectionError(CLOSED)
             raise translate(error, effect=effect, sent=True) from error
         self.check_usable()
 

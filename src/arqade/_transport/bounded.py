@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from redis import connection as redis_connection
 
 from arqade._compat import override
-from arqade._transport.redis_py import socket_of
+from arqade._transport.redis_py import settle, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,28 +39,38 @@ def connecting_until(end: float) -> Iterator[None]:
         _limit.end = math.inf
 
 
-def _shorter(limit: float | None, left: float) -> float | None:
-    return limit if left == math.inf else min(left, math.inf if limit is None else limit)
+def _shorter(limit: float | None, left: float) -> float:
+    return left if limit is None else min(left, limit)
 
 
 class _Bounded(redis_connection.AbstractConnection):
     """Connects, greets and logs in no longer than `connecting_until` allows."""
 
-    hurried = False
-    """Whether the connection was made in a hurry: its time-outs are short until it is made anew."""
-    _limits: tuple[float | None, float | None] | None = None
-
     @override
     def connect(self) -> None:
-        if socket_of(self) is None:
-            if self._limits is None:
-                self._limits = (self.socket_connect_timeout, self.socket_timeout)
-            left = max(_limit.end - time.monotonic(), SHORTEST)
-            self.socket_connect_timeout = _shorter(self._limits[0], left)
-            self.socket_timeout = _shorter(self._limits[1], left)
-            self.hurried = self.socket_timeout != self._limits[1]
         connection: Any = super()  # redis-py leaves it untyped
-        connection.connect()
+        if _limit.end == math.inf or socket_of(self) is not None:
+            connection.connect()
+            return
+        own = self.socket_connect_timeout, self.socket_timeout
+        left = max(_limit.end - time.monotonic(), SHORTEST)
+        self.socket_connect_timeout = _shorter(own[0], left)
+        self.socket_timeout = _shorter(own[1], left)
+        # Only while it connects: each reply would pay for an overriding method.
+        self.__dict__["read_response"] = self._read_in_time
+        try:
+            connection.connect()
+        finally:
+            del self.__dict__["read_response"]
+            self.socket_connect_timeout, self.socket_timeout = own
+        settle(self)
+
+    def _read_in_time(self, *args: Any, **kwargs: Any) -> Any:
+        """Read a reply of the greeting, all of which have the time that is left together."""
+        if (open_socket := socket_of(self)) is not None:
+            open_socket.settimeout(max(_limit.end - time.monotonic(), SHORTEST))
+        connection: Any = super()
+        return connection.read_response(*args, **kwargs)
 
 
 class Connection(_Bounded, redis_connection.Connection):

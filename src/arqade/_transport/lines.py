@@ -10,6 +10,7 @@ from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 __all__ = [
+    "CLOSED",
     "LARGE",
     "NOT_CONFIRMED",
     "WAIT_TIME",
@@ -19,6 +20,9 @@ __all__ = [
     "is_large",
     "unconfirmed",
 ]
+
+CLOSED = "the queue was closed"
+"""What calls are told that were on their way when it was."""
 
 LARGE = 4 * 1024 * 1024
 """Bytes that a parser of replies may keep in its buffer: it does so until it is fed again."""

@@ -26,6 +26,7 @@ __all__ = [
     "new_reader",
     "pack_command",
     "separate_connection",
+    "settle",
     "socket_of",
     "transport_of",
 ]
@@ -77,6 +78,13 @@ def socket_of(connection: Any) -> socket.socket:
     """Give the socket of a blocking connection of redis-py that is connected and idle."""
     found: socket.socket = connection._sock  # noqa: SLF001
     return found
+
+
+def settle(connection: Any) -> None:
+    """Give a blocking connection that has just connected the time-out that it names by now."""
+    connection._sock.settimeout(connection.socket_timeout)  # noqa: SLF001
+    # The parser notes it, and sets it again after each look at the socket.
+    connection._parser.on_connect(connection)  # noqa: SLF001
 
 
 def separate_connection(pool: Any, **changes: Any) -> Any:

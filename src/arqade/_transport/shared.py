@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
-from arqade._transport.lines import LARGE, LineBroken, fresh
+from arqade._transport.lines import CLOSED, LARGE, LineBroken, fresh
 from arqade._transport.redis_py import NOT_ENOUGH, Push, new_reader, transport_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class SharedConnection(asyncio.Protocol):
         self._streams: Any = None
         self._connecting: asyncio.Task[None] | None = None
         self._renewed = 0
+        self._closed = False
         self._cleaning: set[asyncio.Task[None]] = set()
         self._not_before = 0.0
         self._in_flight: deque[Call] = deque()
@@ -201,7 +202,10 @@ class SharedConnection(asyncio.Protocol):
     # --- connecting ---------------------------------------------------------------------
 
     def _connect_soon(self) -> None:
-        if self._connecting is None:
+        if self._closed:
+            # A caller may have been on its way when all was closed.
+            self._fail(self._waiting, RedisConnectionError(CLOSED))
+        elif self._connecting is None:
             self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -412,16 +416,19 @@ class SharedConnection(asyncio.Protocol):
 
     async def aclose(self) -> None:
         """Give the connection up, and the pool if it is owned; calls in flight fail."""
+        self._closed = True
         self._disarm()
         connecting = self._connecting
         if connecting is not None:
             connecting.cancel()
-        closed = RedisConnectionError("the queue was closed")
+        closed = RedisConnectionError(CLOSED)
         self._fail(self._waiting, closed)
         self._break(closed)
         try:
             if connecting is not None:
                 await asyncio.wait([connecting])
+                # A cancellation may come too late.
+                self._break(closed)
             while self._cleaning:
                 await asyncio.wait(self._cleaning)
         finally:

@@ -57,9 +57,16 @@ class DurableConnection(SharedConnection):
         call = Call(packed, end, self._loop.create_future())
         left = max(end - time.monotonic(), 0)
         timer = self._loop.call_later(left, self._late, call, written)
-        call.reply.add_done_callback(lambda _: timer.cancel())
+        call.reply.add_done_callback(functools.partial(self._over, timer, written))
         written.reply.add_done_callback(functools.partial(self._written, call, written))
         return call
+
+    @staticmethod
+    def _over(timer: asyncio.TimerHandle, written: Call, _: asyncio.Future[Any]) -> None:
+        timer.cancel()
+        if not written.sent:
+            # Nobody waits for it any more, and it shall not be sent.
+            written.reply.cancel()
 
     @staticmethod
     def _late(call: Call, written: Call) -> None:

@@ -8,6 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from arqade._compat import override
@@ -56,6 +57,7 @@ class SharedListener(asyncio.Protocol):
         self._reader: Any = None
         self._negotiation: Negotiation | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._renewed = 0
         self._cleaning: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._outgoing: list[Words] = []
@@ -110,6 +112,7 @@ class SharedListener(asyncio.Protocol):
         self._connecting = None
 
     async def _open(self) -> None:
+        renewed = self._renewed
         for resp3 in (True, False):
             connection = separate_connection(self._pool, protocol=3 if resp3 else 2)
             try:
@@ -121,6 +124,9 @@ class SharedListener(asyncio.Protocol):
             except BaseException:
                 await connection.disconnect(True)
                 raise
+            if renewed != self._renewed:
+                await connection.disconnect(True)
+                raise RedisConnectionError("the primary has moved")
             self._connection = connection
             self._transport = transport = transport_of(connection)
             self._streams = transport.get_protocol()
@@ -228,6 +234,7 @@ class SharedListener(asyncio.Protocol):
 
     def renew(self) -> None:
         """Give up the connection, which leads to the wrong server, for a new one."""
+        self._renewed += 1
         if self._connection is not None:
             self._broken()
 
@@ -242,6 +249,9 @@ class SharedListener(asyncio.Protocol):
         self._tracker.disconnected()
         if connecting is not None:
             await asyncio.wait([connecting])
+            # A cancellation may come too late.
+            if self._connection is not None:
+                self._drop()
         while self._cleaning:
             await asyncio.wait(self._cleaning)
 

@@ -152,7 +152,7 @@ class ThreadListener:
     def _connect(self, end: float) -> None:
         try:
             self._open(end)
-        except (RedisError, OSError):
+        except Exception:  # noqa: BLE001 - a credential provider may raise anything
             self._broken()
         finally:
             with self._lock:

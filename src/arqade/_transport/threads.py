@@ -12,11 +12,9 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._transport.bounded import connecting_until
-from arqade._transport.lines import LineBroken, is_broken, is_large
+from arqade._transport.lines import CLOSED, LineBroken, is_broken, is_large
 
 __all__ = ["Connection", "Pool", "ThreadConnections", "read", "write"]
-
-CLOSED = "the queue was closed"
 
 SHORT_IDLE = 1.0
 """Seconds for which an unused connection is taken for good without a look."""
@@ -129,6 +127,11 @@ class ThreadConnections:
                 self._mend(connection, end)
         except (RedisError, OSError) as error:
             raise LineBroken(error, sent=False) from error
+        except Exception as error:
+            # A credential provider may raise anything; and another thread that closes the queue
+            # takes socket and parser away.
+            reason = RedisConnectionError(f"not connected: {error!r}")
+            raise LineBroken(reason, sent=False) from error
         return connection
 
     def _new(self, end: float) -> Connection:
@@ -161,7 +164,7 @@ class ThreadConnections:
         if not self.owned:
             self._pool.release(connection)
             return
-        if self._closed or getattr(connection, "hurried", False):
+        if self._closed:
             self.discard(connection)
             return
         self._idle.append((connection, time.monotonic()))
@@ -190,7 +193,7 @@ class ThreadConnections:
     def close(self) -> None:
         """Close the connections and the pool, if it is owned; calls in flight fail."""
         self._closed = True
-        self.renew(RedisConnectionError("the queue was closed"))
+        self.renew(RedisConnectionError(CLOSED))
         if self.owned:
             self._pool.close()
 
