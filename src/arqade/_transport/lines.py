@@ -71,12 +71,17 @@ def is_broken(error: Exception) -> bool:
     return type(error) in kinds or isinstance(error, OSError)
 
 
-def is_large(reply: list[Any]) -> bool:
+def is_large(reply: Any) -> bool:
     """Tell whether a reply holds more than a parser may keep."""
-    return any(
-        (type(part) is bytes and len(part) > LARGE) or (type(part) is list and is_large(part))
-        for part in reply
-    )
+    kind = type(reply)
+    if kind is bytes:
+        return len(reply) > LARGE
+    if kind is list:
+        # A loop, and what is most frequent first: this is looked at with every reply.
+        for part in reply:
+            if type(part) is not int and is_large(part):
+                return True
+    return False
 
 
 def unconfirmed(replicas: int, confirmed: int) -> RedisTimeoutError | None:

@@ -97,7 +97,7 @@ class ThreadConnections:
         except BaseException:
             self.discard(connection)
             raise
-        if type(reply) is list and is_large(reply):
+        if is_large(reply):
             # The parser would keep a copy of it until the next reply.
             self.discard(connection)
         else:
