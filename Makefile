@@ -14,9 +14,10 @@ export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults)
 TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others faults-async faults-sync)
+FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(TESTS) faults faults-oldest faults-newest soak parity check docs bench bench-full \
+.PHONY: help demo test $(TESTS) faults $(FAULTS) soak parity check docs bench bench-full \
   bench-check bench-faults bench-docs generate format lock clean
 
 help: ## Show this list
@@ -51,14 +52,18 @@ test-faults-sync: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults/_sync
 
 faults: .venv/ready .venv-newest/ready ## Break everything 500 times (also soak: for an hour, at random)
-	@$(MAKE) --no-print-directory -j2 --output-sync=target faults-oldest faults-newest
+	@# Side by side: nearly all of the time is waiting.
+	@$(MAKE) --no-print-directory -j4 --output-sync=target $(FAULTS)
 
-# Side by side: most of the time is spent waiting.
-faults-oldest faults-newest: export ARQADE_FAULTS ?= 500
-faults-oldest:
-	$(BIN)/python -m pytest tests/faults
-faults-newest:
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/faults
+$(FAULTS): export ARQADE_FAULTS ?= 500
+faults-oldest-async:
+	$(BIN)/python -m pytest tests/faults --ignore=tests/faults/_sync
+faults-oldest-sync:
+	$(BIN)/python -m pytest tests/faults/_sync
+faults-newest-async:
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/faults --ignore=tests/faults/_sync
+faults-newest-sync:
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/faults/_sync
 
 soak: .venv/ready
 	$(BIN)/python -m tests.soak $(OPTIONS)

@@ -169,6 +169,20 @@ async def test_borrowed_pool(primary, servers):
     await pool.aclose()
 
 
+async def test_option_of_the_queue(primary, frozen):
+    """It may be named where the queue is opened, and wins over the settings."""
+    plain, durable = settings(primary, durability="primary"), settings(primary)
+    for given in (plain, durable):
+        opened = RedisArqQueue.initialize(given, durability="all-replicas")
+        async with await opened as queue:
+            with pytest.raises(EnqueueUncertain):
+                await queue.enqueue("work")
+    host, port = primary.address
+    url = f"redis://:{primary.password}@{host}:{port}/0?retry_budget=1.5&durability=all-replicas"
+    async with await RedisArqQueue.from_url(url, durability="primary") as queue:
+        await queue.enqueue("work")
+
+
 async def test_options(redis_url):
     """What is no durability is refused."""
     with pytest.raises(ConfigurationError, match="durability must be 'primary' or 'all-replicas'"):

@@ -170,6 +170,20 @@ def test_borrowed_pool(primary, servers):
     pool.close()
 
 
+def test_option_of_the_queue(primary, frozen):
+    """It may be named where the queue is opened, and wins over the settings."""
+    plain, durable = settings(primary, durability="primary"), settings(primary)
+    for given in (plain, durable):
+        opened = SyncRedisArqQueue.initialize(given, durability="all-replicas")
+        with opened as queue:
+            with pytest.raises(EnqueueUncertain):
+                queue.enqueue("work")
+    host, port = primary.address
+    url = f"redis://:{primary.password}@{host}:{port}/0?retry_budget=1.5&durability=all-replicas"
+    with SyncRedisArqQueue.from_url(url, durability="primary") as queue:
+        queue.enqueue("work")
+
+
 def test_options(redis_url):
     """What is no durability is refused."""
     with pytest.raises(ConfigurationError, match="durability must be 'primary' or 'all-replicas'"):

@@ -175,13 +175,15 @@ class Connections:
                 unanswered = unanswered or (command.changes and broken.sent)
             if delays is None:
                 delays = _delays()
-            delay = next(delays)
+            left = end - time.monotonic()
+            # The last pause is shorter, so that there is time for one more attempt.
+            delay = max(FIRST_DELAY, min(next(delays), left / 2))
             if (
                 not retried
                 or self.closed
                 or (unanswered and once)
                 or not is_transient(error)
-                or time.monotonic() + delay >= end
+                or delay >= left
             ):
                 if self.closed and not unanswered:
                     raise closed_error() from error

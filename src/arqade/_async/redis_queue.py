@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Self
 
+import attrs
+
 from arqade._async.command_queue import MAX_PAYLOAD_BYTES, PICKLE, CommandQueue
 from arqade._protocol.keys import DEFAULT_QUEUE, EXPIRES_EXTRA_MS
 from arqade.settings import RedisSettings
@@ -83,6 +85,7 @@ class RedisArqQueue(CommandQueue):
         expires_extra_ms: int = EXPIRES_EXTRA_MS,
         *,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        durability: Durability | None = None,
     ) -> Self:
         """Connect to a server and give a queue that owns its connections.
 
@@ -95,6 +98,8 @@ class RedisArqQueue(CommandQueue):
                 say.
             max_payload_bytes: The largest job that is enqueued, and the largest job or result that
                 is read; encoded, in bytes.
+            durability: Where a job must be before an enqueue is confirmed: on the ``"primary"``
+                alone, or on ``"all-replicas"``, too. None means what the settings say.
 
         Raises:
             TypeError: A value is of a wrong type.
@@ -104,6 +109,8 @@ class RedisArqQueue(CommandQueue):
             QueueServerError: The server refused.
         """
         ours = RedisSettings() if settings is None else RedisSettings.from_arq(settings)
+        if durability is not None:
+            ours = attrs.evolve(ours, durability=durability)
         from arqade._async.client import open_client  # noqa: PLC0415 - as above
 
         client, primary = open_client(ours)
@@ -135,6 +142,7 @@ class RedisArqQueue(CommandQueue):
         expires_extra_ms: int = EXPIRES_EXTRA_MS,
         *,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        durability: Durability | None = None,
     ) -> Self:
         """Connect to the server that a URL names; see `RedisSettings.from_url` and `initialize`.
 
@@ -147,6 +155,7 @@ class RedisArqQueue(CommandQueue):
             codec,
             expires_extra_ms,
             max_payload_bytes=max_payload_bytes,
+            durability=durability,
         )
 
     def __del__(self) -> None:
