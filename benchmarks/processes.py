@@ -29,7 +29,64 @@ class Skipped(Exception):  # noqa: N818 - it is no error of the harness
     """A subject can't do what was asked; the text says why."""
 
 
-class Agent:
+class SubjectProcess:
+    """A process in an environment of its own, which is sent requests and answers them.
+
+    Args:
+        subject: What it measures.
+        module: What it runs.
+        opener: What opens the subject there.
+
+    Raises:
+        Skipped: The environment is missing.
+    """
+
+    patience = 10.0
+    """Seconds that it has to end."""
+
+    def __init__(self, subject: Subject, module: str, opener: str) -> None:
+        if not subject.python.exists():
+            raise Skipped(f"{subject.environment} is missing: make bench makes it")
+        # A file: a pipe that nobody reads would stop a client that has much to say.
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
+        self._process = subprocess.Popen(  # noqa: S603 - our own modules
+            [subject.python, "-m", module, opener],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+        )
+
+    def send(self, request: Message) -> None:
+        """Send a request, if the process still listens."""
+        assert self._process.stdin is not None  # noqa: S101 - for the type checkers
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def said(self) -> str:
+        """Give what it wrote to its standard error."""
+        self._said.seek(0)
+        return self._said.read().strip()
+
+    def close(self) -> None:
+        """End the process; kill it, if it does not end by itself."""
+        try:
+            self._process.communicate(timeout=self.patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+        self._said.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Agent(SubjectProcess):
     """A subject in a process of its own.
 
     Args:
@@ -42,18 +99,7 @@ class Agent:
 
     def __init__(self, subject: Subject, url: str) -> None:
         self.subject = subject
-        if not subject.python.exists():
-            raise Skipped(f"{subject.environment} is missing: make bench makes it")
-        # A file: a pipe that nobody reads would stop a client that has much to say.
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(  # noqa: S603 - our own modules
-            [subject.python, "-m", "benchmarks.agent", f"benchmarks.subjects.{subject.opener}"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-        )
+        super().__init__(subject, "benchmarks.agent", f"benchmarks.subjects.{subject.opener}")
         try:
             self.hello = self.ask({"url": url})
         except BaseException:
@@ -66,10 +112,7 @@ class Agent:
         Raises:
             Skipped: The subject can't do it, or its process has ended.
         """
-        assert self._process.stdin is not None  # noqa: S101 - for the type checkers
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
+        self.send(request)
         return self.listen()
 
     def listen(self) -> Message:
@@ -78,30 +121,14 @@ class Agent:
         Raises:
             Skipped: The subject can't do what it was asked for, or its process has ended.
         """
-        assert self._process.stdout is not None  # noqa: S101 - as above
+        assert self._process.stdout is not None  # noqa: S101 - for the type checkers
         line = self._process.stdout.readline()
         if not line:
-            self._said.seek(0)
-            raise Skipped(f"its process ended: {self._said.read().strip()[-300:]}")
+            raise Skipped(f"its process ended: {self.said()[-300:]}")
         answer: Message = json.loads(line)
         if "skip" in answer:
             raise Skipped(answer["skip"])
         return answer
-
-    def close(self) -> None:
-        """End the process."""
-        try:
-            self._process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-        self._said.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Server:

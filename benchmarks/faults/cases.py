@@ -7,11 +7,10 @@ import json
 import random
 import select
 import subprocess
-import tempfile
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.harness.fault_proxy import FaultProxy, held_until
 
@@ -19,7 +18,7 @@ from benchmarks.catalogue import ROOT
 from benchmarks.faults.audit import image, jobs_there, number_of, verdict
 from benchmarks.faults.catalogue import CHANCE, OUTAGE
 from benchmarks.faults.workers import RAN
-from benchmarks.processes import Skipped, start_server
+from benchmarks.processes import Skipped, SubjectProcess, start_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +109,7 @@ class Strikes:
         return self._dice.choice(self._faults)
 
 
-class Caller:
+class Caller(SubjectProcess):
     """A client in a process of its own.
 
     Args:
@@ -121,21 +120,14 @@ class Caller:
         Skipped: It could not be opened.
     """
 
+    patience = 0.0
+    """A client that hangs does not end by itself."""
+
     def __init__(self, subject: Subject, url: str) -> None:
-        if not subject.python.exists():
-            raise Skipped(f"{subject.environment} is missing: make bench makes it")
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(  # noqa: S603 - our own modules
-            [subject.python, "-m", "benchmarks.faults.agent", f"benchmarks.{subject.opener}"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-        )
+        super().__init__(subject, "benchmarks.faults.agent", f"benchmarks.{subject.opener}")
         self.hello = self._ask({"url": url}, OPENING)
         if "packages" not in self.hello:
-            said = self.said()
+            said = self.last_said()
             self.close()
             raise Skipped(f"it could not be opened: {said}")
 
@@ -150,33 +142,17 @@ class Caller:
         return self._ask({"image": image(number), "read": read, "cancel": cancel}, HANG)
 
     def _ask(self, request: Message, patience: float) -> Message:
-        assert self._process.stdin is not None  # noqa: S101 - for the type checkers
-        assert self._process.stdout is not None  # noqa: S101 - as above
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
+        assert self._process.stdout is not None  # noqa: S101 - for the type checkers
+        self.send(request)
         if not select.select([self._process.stdout], [], [], patience)[0]:
             return {"told": "hung", "error": ""}
         line = self._process.stdout.readline()
-        answer: Message = json.loads(line) if line else {"told": "died", "error": self.said()}
+        answer: Message = json.loads(line) if line else {"told": "died", "error": self.last_said()}
         return answer
 
-    def said(self) -> str:
+    def last_said(self) -> str:
         """Give the last of what it wrote to its standard error."""
-        self._said.seek(0)
-        return (self._said.read().strip().splitlines() or ["nothing was said"])[-1][:200]
-
-    def close(self) -> None:
-        """Kill the process: a client that hangs does not end by itself."""
-        self._process.kill()
-        self._process.communicate()
-        self._said.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return (self.said().splitlines() or ["nothing was said"])[-1][:200]
 
 
 class Run:

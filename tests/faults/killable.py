@@ -9,14 +9,11 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import redis
 
 from tests.harness.servers import find_test_server
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["KillableServer"]
 
@@ -70,11 +67,6 @@ class KillableServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
         self._folder.cleanup()

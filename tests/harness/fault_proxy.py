@@ -19,7 +19,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
-    from types import TracebackType
 
 __all__ = [
     "HOLE_AFTER",
@@ -185,12 +184,7 @@ class FaultProxy:
         self.back()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._call(self._end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()

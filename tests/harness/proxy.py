@@ -6,11 +6,8 @@ import contextlib
 import select
 import socket
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class Proxy:
@@ -50,12 +47,7 @@ class Proxy:
         self._threads[0].start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # A blocked accept() or recv() does not notice close(), but it does notice shutdown().
         self.break_connections()
         with contextlib.suppress(OSError):

@@ -33,7 +33,6 @@ from tests.harness.worker import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     Address = tuple[str, int]
 
@@ -358,12 +357,7 @@ class SentinelCluster:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _kill_all(self) -> None:

@@ -14,7 +14,6 @@ from tests.harness.worker import ROOT, python_with_arq
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from types import TracebackType
 
     from arqade.models import JobMetadata
 
@@ -127,11 +126,6 @@ class Stock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._process as process:  # closes the pipes, at which the agent ends, and waits
             process.kill()

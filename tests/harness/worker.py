@@ -17,7 +17,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     import redis
 
@@ -188,12 +187,7 @@ class WorkerProcess:
             raise
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, exc: object, __: object) -> None:
         try:
             if not self._stopped and exc is None:
                 self.stop()

@@ -47,6 +47,14 @@ KEEP = "soak:keep"
 
 CLIENT_NAME = "soak"
 
+OPTIONS: dict[str, Any] = {
+    "socket_timeout": 1,
+    "conn_retries": 2,
+    "conn_retry_delay": 0.1,
+    "client_name": CLIENT_NAME,
+}
+"""Settings of the clients of both worlds."""
+
 WEATHER = (*LOST, HOLE_BEFORE, HOLE_AFTER, late(0.05), late(0.3), held(0.05), held(0.3), held(2))
 
 LEFT_ALONE = 9.0
@@ -216,10 +224,7 @@ class Direct(World):
             self.proxy.url,
             durability=durability,
             retry_budget=retry_budget,
-            socket_timeout=1,
-            conn_retries=2,
-            conn_retry_delay=0.1,
-            client_name=CLIENT_NAME,
+            **OPTIONS,
         )
 
     @override
@@ -388,10 +393,7 @@ class Sentinels(World):
             host=[proxy._address for proxy in self.proxies],
             durability=durability,
             retry_budget=retry_budget,
-            socket_timeout=1,
-            conn_retries=2,
-            conn_retry_delay=0.1,
-            client_name=CLIENT_NAME,
+            **OPTIONS,
         )
 
     @override

@@ -88,8 +88,9 @@ def refused(queue):
         queue.ping()
 
 
-def test_connection_made_in_a_hurry_is_kept(redis_url):
-    """Once it is there, it has its own limits, and serves further calls."""
+@pytest.fixture
+def pool(redis_url):
+    """A pool whose connections have three seconds."""
     pool = BlockingConnectionPool.from_url(
         redis_url,
         connection_class=Connection,
@@ -97,6 +98,12 @@ def test_connection_made_in_a_hurry_is_kept(redis_url):
         socket_timeout=3,
         socket_connect_timeout=3,
     )
+    yield pool
+    pool.disconnect()
+
+
+def test_connection_made_in_a_hurry_is_kept(pool):
+    """Once it is there, it has its own limits, and serves further calls."""
     line = ThreadConnections(pool, owned=True, socket_timeout=3)
     hurried = line.lease(time.monotonic() + 0.4)
     opened = socket_of(hurried)
@@ -143,17 +150,9 @@ def answer_late(listener, delay):
                     client.sendall(b"+OK\r\n")
 
 
-def test_limit_ends_with_its_block(redis_url):
+def test_limit_ends_with_its_block(pool):
     """After the block a thread connects with the connection's own limits."""
-    pool = BlockingConnectionPool.from_url(
-        redis_url,
-        connection_class=Connection,
-        protocol=2,
-        socket_timeout=3,
-        socket_connect_timeout=3,
-    )
     with connecting_until(time.monotonic() + 0.5):
         pass
     connection = pool.get_connection()
     assert connection.socket_timeout == 3
-    pool.disconnect()

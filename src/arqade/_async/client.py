@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from arqade._async.primary import SentinelPrimary
+from arqade._async.primary import SentinelPrimary, make_pool
 from arqade._compat import override
 
 if True:  # ASYNC
@@ -36,12 +33,7 @@ def open_client(settings: RedisSettings) -> tuple[Redis, SentinelPrimary | None]
     Returns:
         The client, and who knows where it connects to, if sentinels do.
     """
-    kwargs: dict[str, Any] = {
-        **settings.connection_kwargs(),
-        # Retries are made here, where it is known whether a command may be repeated.
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-    }
+    kwargs = settings.connection_kwargs()
     primary = SentinelPrimary(settings) if settings.sentinel else None
     connection_class: Any
     if primary is not None:
@@ -53,10 +45,9 @@ def open_client(settings: RedisSettings) -> tuple[Redis, SentinelPrimary | None]
         connection_class = SSLConnection if settings.ssl else Connection
     # What is confirmed by replicas has a connection of its own.
     least = 2 if settings.durability == "all-replicas" else 1
-    make_pool: Any = BlockingConnectionPool  # redis-py's types know whole seconds only
     pool = make_pool(
-        connection_class=connection_class,
-        max_connections=max(settings.max_connections or MAX_CONNECTIONS, least),
+        connection_class,
+        size=max(settings.max_connections or MAX_CONNECTIONS, least),
         timeout=min(settings.retry_budget, POOL_TIME),
         **kwargs,
     )

@@ -163,7 +163,7 @@ class Connections:
                 if self._primary is None:
                     reply = await self._line.exchange(packed, end, once=once)
                 else:
-                    reply = await self._exchange(command, packed, end, self._primary)
+                    reply = await self._exchange(command, packed, end, self._primary, once=once)
                 return command.read(reply)
             except RedisError as refusal:
                 if isinstance(refusal, NoScriptError) and not whole:
@@ -192,11 +192,10 @@ class Connections:
             self._check_open(effect, unanswered=unanswered)
 
     async def _exchange(
-        self, command: Command[Any], packed: bytes, end: float, primary: Primary
+        self, command: Command[Any], packed: bytes, end: float, primary: Primary, *, once: bool
     ) -> Any:
         """Send a command to what is the primary now."""
         await primary.ensure(end)
-        once = command.changes and not command.repeatable
         if command.changes and not once and primary.can_move:
             # If that one hangs, another may have taken its place.
             patience = PATIENCE + len(packed) / SLOW_BYTES

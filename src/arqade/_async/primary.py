@@ -7,6 +7,7 @@ leads a failover knows of it first.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import math
 import os
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from arqade._transport.shared_listener import SharedListener
     from arqade.settings import RedisSettings
 
-__all__ = ["DirectPrimary", "Primary", "SentinelPrimary"]
+__all__ = ["DirectPrimary", "Primary", "SentinelPrimary", "make_pool"]
 
 TRUST = 0.1
 """Seconds for which an answer is believed."""
@@ -58,7 +59,28 @@ LONGEST_REST = 8.0
 PACKED_ROLE = pack_command(ROLE)
 
 
-class Primary:
+def make_pool(connection_class: Any, *, size: int, timeout: float, **kwargs: Any) -> Any:
+    """Make a pool of our own.
+
+    Args:
+        connection_class: redis-py's, or one that is made of it.
+        size: Connections at most.
+        timeout: Seconds to wait for one of them.
+        **kwargs: What the connections take.
+    """
+    make: Any = BlockingConnectionPool  # redis-py's types know whole seconds only
+    return make(
+        connection_class=connection_class,
+        max_connections=size,
+        timeout=timeout,
+        # Retries are made here, where it is known whether a command may be repeated.
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        **kwargs,
+    )
+
+
+class Primary(abc.ABC):
     """Knows, of a moment ago, that the server is one to write to."""
 
     can_move = False
@@ -73,6 +95,8 @@ class Primary:
         self._failure: Exception = RedisConnectionError("not connected")
         self._turns = AsyncTurns()
         self._pid = os.getpid()
+        self._links: list[SharedConnection] = []
+        """Connections to those who are asked for the primary."""
 
     def attach(
         self, line: SharedConnection, durable: DurableConnection | None, listener: SharedListener
@@ -90,12 +114,12 @@ class Primary:
             LineBroken: It can't be known now; nothing of the caller's was sent.
             redis.exceptions.RedisError: A server refused to say it.
         """
-        since = time.monotonic()
-        if since < self._good_until and self._pid == os.getpid():
-            return
         if self._pid != os.getpid():
             # A lock that came through a fork may be held by a thread that did not.
             self._turns, self._pid = AsyncTurns(), os.getpid()
+        since = time.monotonic()
+        if since < self._good_until:
+            return
         try:
             async with self._turns.turn(end):
                 if time.monotonic() >= self._good_until:
@@ -115,8 +139,9 @@ class Primary:
                 return
         raise LineBroken(fresh(self._failure), sent=False) from None
 
+    @abc.abstractmethod
     async def _look(self, end: float) -> None:
-        raise NotImplementedError
+        """Find out; raise what `ensure` raises if it can't be known."""
 
     async def _role(self, end: float) -> Role:
         return Role.read(await self._line.exchange(PACKED_ROLE, end))
@@ -128,9 +153,14 @@ class Primary:
 
     async def aclose(self) -> None:
         """Close the connections that belong to this object."""
+        async with AsyncExitStack() as stack:
+            for line in self._links:
+                stack.push_async_callback(line.aclose)
 
     def abandon(self) -> None:
         """Give them up, when nobody can close them any more."""
+        for line in self._links:
+            line.abandon()
 
 
 class DirectPrimary(Primary):
@@ -164,6 +194,7 @@ class SentinelPrimary(Primary):
         self._sentinels = [
             _Sentinel(settings, host, port) for host, port in settings.sentinel_addresses()
         ]
+        self._links = [sentinel.line for sentinel in self._sentinels]
 
     @override
     async def _look(self, end: float) -> None:
@@ -259,17 +290,6 @@ class SentinelPrimary(Primary):
             return self._conn_timeout + ANSWER_TIME
         return self._conn_timeout / 2 if sentinel.is_failing else ANSWER_TIME
 
-    @override
-    async def aclose(self) -> None:
-        async with AsyncExitStack() as stack:
-            for sentinel in self._sentinels:
-                stack.push_async_callback(sentinel.line.aclose)
-
-    @override
-    def abandon(self) -> None:
-        for sentinel in self._sentinels:
-            sentinel.line.abandon()
-
 
 class _Sentinel:
     """One of the sentinels."""
@@ -278,16 +298,8 @@ class _Sentinel:
         self.name = f"{host}:{port}"
         kwargs = settings.sentinel_kwargs()
         connection_class: Any = SSLConnection if kwargs.pop("ssl", False) else Connection
-        make_pool: Any = BlockingConnectionPool  # redis-py's types know whole seconds only
         pool = make_pool(
-            connection_class=connection_class,
-            max_connections=2,
-            timeout=ANSWER_TIME,
-            host=host,
-            port=port,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            **kwargs,
+            connection_class, size=2, timeout=ANSWER_TIME, host=host, port=port, **kwargs
         )
         silence = max(settings.conn_timeout, ANSWER_TIME)
         self.line = SharedConnection(pool, owned=True, socket_timeout=silence)

@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
-from arqade._transport.lines import CLOSED, LARGE, LineBroken, fresh
+from arqade._transport.calls import Call, forget
+from arqade._transport.lines import CLOSED, LARGE
 from arqade._transport.redis_py import NOT_ENOUGH, Push, new_reader, transport_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from arqade._transport.redis_py import AsyncConnection, AsyncPool
 
-__all__ = ["Call", "SharedConnection", "forget"]
+__all__ = ["SharedConnection"]
 
 MAX_IN_FLIGHT = 4 * 1024 * 1024
 """Bytes that may be sent and not yet answered; further callers wait. One command always may."""
@@ -38,24 +39,6 @@ TOGETHER = 32
 
 CONNECT_PAUSE = 0.05
 """Seconds from a failed attempt to connect to the next one, at least."""
-
-
-class Call:
-    """A command and who waits for its reply."""
-
-    __slots__ = ("end", "packed", "reply", "sent")
-
-    def __init__(self, packed: bytes, end: float, reply: asyncio.Future[Any]) -> None:
-        self.packed = packed
-        self.end = end
-        self.reply = reply
-        self.sent = 0.0
-        """When it was sent, by the monotonic clock; 0 if it was not."""
-
-    def fail(self, error: Exception) -> None:
-        """Tell the caller, if it still waits, that there is no reply."""
-        if not self.reply.done():
-            self.reply.set_exception(LineBroken(fresh(error), sent=bool(self.sent)))
 
 
 class SharedConnection(asyncio.Protocol):
@@ -247,7 +230,7 @@ class SharedConnection(asyncio.Protocol):
         self._connection = connection
         self._transport = transport = transport_of(connection)
         self._streams = transport.get_protocol()
-        self._reader = new_reader()
+        self._reader, self._fed = new_reader(), 0
         self._paused = False
         self._last_reply = time.monotonic()
         transport.set_protocol(self)
@@ -442,9 +425,3 @@ class SharedConnection(asyncio.Protocol):
             # Its event loop may be closed, and the connection with it.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._break, RedisConnectionError("unclosed"))
-
-
-def forget(reply: asyncio.Future[Any]) -> None:
-    """Take note of what came of a call, where nobody wants to know."""
-    if not reply.cancelled():
-        reply.exception()  # It was seen: asyncio shall not warn.

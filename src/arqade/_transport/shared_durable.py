@@ -11,9 +11,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from arqade._compat import override
 from arqade._protocol.replication import wait
+from arqade._transport.calls import Call, forget
 from arqade._transport.lines import NOT_CONFIRMED, WAIT_TIME, LineBroken, unconfirmed
 from arqade._transport.redis_py import pack_command
-from arqade._transport.shared import Call, SharedConnection, forget
+from arqade._transport.shared import SharedConnection
 
 if TYPE_CHECKING:
     import asyncio

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
+from arqade._transport.calls import forget
 from arqade._transport.lines import LineBroken
-from arqade._transport.shared import forget
 
 if TYPE_CHECKING:
-    from arqade._transport.shared import Call, SharedConnection
+    from arqade._transport.calls import Call
+    from arqade._transport.shared import SharedConnection
 
 __all__ = ["SharedPipe"]
 
