@@ -111,7 +111,8 @@ class Proxy:
     def __exit__(self, *exc_info: object) -> None:
         for end in self._ends:
             with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's own, which takes away what a thread may be about to read from.
+                socket.socket.shutdown(end, socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
