@@ -9,7 +9,17 @@ from arqade._protocol.memory import MemoryStore, MockClock
 from arqade._sync.mock_queue import SyncMockArqQueue
 from arqade._sync.queue import SyncArqQueue
 from arqade._sync.redis_queue import SyncRedisArqQueue
-from arqade.codecs import Codec, PickleCodec
+from arqade.codecs import (
+    Codec,
+    FallbackCodec,
+    JSONCodec,
+    MsgpackCodec,
+    PickleCodec,
+    Placeholder,
+    RestrictedPickleCodec,
+    SignedCodec,
+    Unencodable,
+)
 from arqade.exceptions import (
     ArqadeError,
     ArqJobError,
@@ -26,6 +36,7 @@ from arqade.exceptions import (
     QueueClosed,
     QueueConnectionError,
     QueueServerError,
+    RemoteError,
     WrongEventLoopError,
 )
 from arqade.models import (
@@ -52,7 +63,9 @@ __all__ = [
     "ConfigurationError",
     "EnqueueManyError",
     "EnqueueUncertain",
+    "FallbackCodec",
     "Finding",
+    "JSONCodec",
     "JobCancelled",
     "JobDeserializationError",
     "JobMetadata",
@@ -66,18 +79,24 @@ __all__ = [
     "MemoryStore",
     "MockArqQueue",
     "MockClock",
+    "MsgpackCodec",
     "PayloadTooLarge",
     "PickleCodec",
+    "Placeholder",
     "QueueClosed",
     "QueueConnectionError",
     "QueueServerError",
     "QueueStats",
     "RedisArqQueue",
     "RedisSettings",
+    "RemoteError",
+    "RestrictedPickleCodec",
     "Severity",
+    "SignedCodec",
     "SyncArqQueue",
     "SyncMockArqQueue",
     "SyncRedisArqQueue",
+    "Unencodable",
     "WorkerHealth",
     "WrongEventLoopError",
     "build_arq_redis_settings",

@@ -6,7 +6,6 @@ Jobs run one after the other, in the order in which a worker picks them up.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from arqade._mock_redis import MockArqRedis
 from arqade._mock_settings import Settings, as_function, in_seconds
 from arqade._protocol import keys, payloads
 from arqade._validation import datetime_to_ms, ms_to_datetime
+from arqade.codecs._pickle import arq_exception
 from arqade.exceptions import ConfigurationError, JobDeserializationError, JobNotFound
 from arqade.models import JobMetadata, JobRequest, JobStatus
 
@@ -109,16 +109,6 @@ def claim(store: MemoryStore, codec: Codec, job: JobMetadata[Any]) -> None:
         store.abort_hooks[job.id] = abort
 
 
-def arq_exception(name: str, *args: object, module: str = "arq.worker") -> Exception:
-    """Make one of arq's exceptions, or its stand-in where arq is not installed."""
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except ImportError:
-        kind = getattr(exceptions, name)
-    error: Exception = kind(*args)
-    return error
-
-
 class MockWorker:
     """Runs the jobs of one queue of a store.
 
@@ -160,8 +150,8 @@ class MockWorker:
             in_seconds(settings.job_timeout) if f.timeout is None else f.timeout for f in known
         )
         self._claim_ms = int((max(timeouts) + 10) * SECONDS)
-        self._retry = (exceptions.Retry, type(arq_exception("Retry")))
-        self._retry_job = (exceptions.RetryJob, type(arq_exception("RetryJob")))
+        self._retry = (exceptions.Retry, arq_exception("Retry"))
+        self._retry_job = (exceptions.RetryJob, arq_exception("RetryJob"))
         self._aborting: set[str] = set()
         self.errors: list[Exception] = []
         """What the jobs raised that ended with an error, in order."""
@@ -232,7 +222,7 @@ class MockWorker:
             job_try=job_try,
         )
         if data is None:
-            self._fail(unknown, start, arq_exception("JobExecutionFailed", "job expired"))
+            self._fail(unknown, start, arq_exception("JobExecutionFailed")("job expired"))
             return
         try:
             job = payloads.decode_job(
@@ -246,7 +236,7 @@ class MockWorker:
         except JobDeserializationError:
             logger.exception("job %s can't be decoded", job_id)
             text = "unable to deserialize job"
-            error = arq_exception("DeserializationError", text, module="arq.jobs")
+            error = arq_exception("DeserializationError")(text)
             self._fail(unknown, start, error)
             return
         enqueued_try, job.job_try = job.job_try, job_try
@@ -256,7 +246,7 @@ class MockWorker:
         function = self._functions.get(job.name)
         if function is None:
             text = f"function {job.name!r} not found"
-            self._fail(job, start, arq_exception("JobExecutionFailed", text))
+            self._fail(job, start, arq_exception("JobExecutionFailed")(text))
             return
         if enqueued_try is not None and enqueued_try > job_try:
             job.job_try = enqueued_try
@@ -264,7 +254,7 @@ class MockWorker:
         most = self._settings.max_tries if function.max_tries is None else function.max_tries
         if job.job_try > most:
             text = f"max {most} retries exceeded"
-            self._fail(job, start, arq_exception("JobExecutionFailed", text))
+            self._fail(job, start, arq_exception("JobExecutionFailed")(text))
             return
         await self._try(job, function, score)
 

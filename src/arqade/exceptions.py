@@ -34,6 +34,7 @@ __all__ = [
     "QueueClosed",
     "QueueConnectionError",
     "QueueServerError",
+    "RemoteError",
     "ResultNotFound",
     "Retry",
     "RetryJob",
@@ -107,11 +108,17 @@ class JobResultUnavailable(ArqJobError):
 
 
 class JobSerializationError(ArqJobError):
-    """The codec can't turn a job's arguments, or a worker's can't turn its result, into bytes."""
+    """The codec can't turn a job's arguments, or a worker's can't turn its result, into bytes.
+
+    Its ``job_id`` is None if a codec was called by itself.
+    """
 
 
 class JobDeserializationError(ArqJobError):
-    """The bytes of a job or of a result can't be decoded here."""
+    """The bytes of a job or of a result can't be decoded here.
+
+    Its ``job_id`` is None if a codec was called by itself.
+    """
 
 
 class PayloadTooLarge(ArqJobError):
@@ -146,6 +153,29 @@ class JobCancelled(ArqJobError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"Job was aborted. id={job_id}", job_id)
+
+
+class RemoteError(ArqadeError):
+    """Stands for an exception of a job that can't be rebuilt here: what `JobResult.unwrap` raises.
+
+    Its class is not registered with the codec, or is not in its allow-list. The traceback of the
+    worker, if the codec keeps it, is a note of this error.
+
+    Args:
+        type_name: The full name of the exception's class, or the one it is registered by.
+        message: What the exception said.
+        traceback: The worker's traceback as text, or None.
+    """
+
+    def __init__(self, type_name: str, message: str, traceback: str | None = None) -> None:
+        super().__init__(type_name, message, traceback)
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}" if self.message else self.type_name
 
 
 class EnqueueUncertain(ArqadeError):

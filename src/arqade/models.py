@@ -14,6 +14,7 @@ import attrs
 
 from arqade._compat import ResultType as R
 from arqade._compat import override
+from arqade._placeholders import Placeholder
 from arqade._validation import (
     Duration,
     check_integer,
@@ -23,7 +24,7 @@ from arqade._validation import (
     datetime_to_ms,
     duration_to_ms,
 )
-from arqade.exceptions import JobCancelled, JobSerializationError
+from arqade.exceptions import JobCancelled, JobSerializationError, RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,6 +199,7 @@ class JobResult(JobMetadata[R]):
         Raises:
             JobCancelled: The job was aborted.
             JobSerializationError: The worker could not store what the job returned or raised.
+            RemoteError: The job raised an exception that is not to be had here.
             Exception: What the job raised; its traceback stayed with the worker.
         """
         if self.success:
@@ -207,6 +209,8 @@ class JobResult(JobMetadata[R]):
             raise JobCancelled(self.id)
         if isinstance(self.result, BaseException):
             raise self.result
+        if isinstance(self.result, Placeholder):
+            raise RemoteError(self.result.full_name, ", ".join(map(str, self.result.args or ())))
         raise JobSerializationError(
             "Job ran, and its worker could not store its result: see the worker's log. "
             f"id={self.id}",

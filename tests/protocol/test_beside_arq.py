@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arqade import codecs, exceptions
+from arqade import exceptions
 from arqade._protocol import keys
 from arqade._protocol.payloads import decode_job, decode_result, encode_job
 from arqade._validation import datetime_to_ms, duration_to_ms, ms_to_datetime
 from arqade.codecs import PickleCodec
+from arqade.codecs._pickle import _StandInUnpickler
 from arqade.models import JobRequest, JobStatus
 from tests.protocol.golden import comparable, content, results, results_with, samples
 
@@ -135,7 +136,7 @@ class TestExceptions:
     def test_real_class_comes_first(self, original, args):
         """An unpickler with stand-ins takes the real class where there is one."""
         data = CODEC.dumps({"r": original(*args)})
-        stored = codecs._StandInUnpickler(io.BytesIO(data)).load()["r"]
+        stored = _StandInUnpickler(io.BytesIO(data)).load()["r"]
         assert (type(stored), stored.args) == (original, args)
 
     def test_stand_in_is_like_arqs(self, original, args, monkeypatch):

@@ -7,12 +7,12 @@ A job is ``{t, f, a, k, et}``, a result ``{t, f, a, k, et, s, r, st, ft, q, id}`
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from arqade._validation import MAX_TIME_MS, datetime_to_ms, duration_to_ms, ms_to_datetime
+from arqade.codecs._base import check_place, reason_of
 from arqade.exceptions import JobDeserializationError, JobSerializationError, PayloadTooLarge
 from arqade.models import JobMetadata, JobRequest, JobResult, JobStatus
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 INT_OR_NONE = (int, type(None))
 STR_OR_NONE = (str, type(None))
 TUPLE_OR_LIST = (tuple, list)
-
-NAME = re.compile(r"([\w.]+)")
-"""The name of a module."""
-
-NO_CLASS = re.compile(r"Can't get attribute '([\w.]+)' on <module '([\w.]+)'")
-"""What pickle says of a class that is missing in its module."""
 
 MOST_LEVELS = 20
 """How deep in an argument to look for what can't be encoded."""
@@ -107,7 +101,7 @@ def encode_job(
     try:
         data = codec.dumps(envelope)
     except Exception as error:  # noqa: BLE001 - a codec may raise anything
-        refused = _reason(error) + _culprit(envelope, codec)
+        refused = reason_of(error) + _culprit(envelope, codec)
     if refused:
         # Not while the codec's error is handled: its words may quote an argument.
         raise _unencodable(job_id, codec, refused)
@@ -158,7 +152,7 @@ def encode_result(
         try:
             return codec.dumps({**envelope, **substitute})
         except Exception as error:  # noqa: BLE001 - a codec may raise anything
-            logger.warning("The result of job %s can't be encoded: %s", job.id, _reason(error))
+            logger.warning("The result of job %s can't be encoded: %s", job.id, reason_of(error))
     return None
 
 
@@ -201,17 +195,6 @@ def _innermost(value: object, is_refused: Callable[[object], bool]) -> object:
     return value
 
 
-def _reason(error: Exception) -> str:
-    """Say what a codec raised, by names alone: its words may quote an argument or a result."""
-    missing = None
-    if isinstance(error, ModuleNotFoundError):
-        missing = NAME.fullmatch(error.name or "")
-    elif type(error) is AttributeError:
-        missing = NO_CLASS.match(str(error))
-    kind = type(error).__name__
-    return f"{kind}: no {'.'.join(reversed(missing.groups()))}" if missing else kind
-
-
 def queued_metadata(
     request: JobRequest[Any], *, job_id: str, queue_name: str, times: JobTimes
 ) -> JobMetadata[Any]:
@@ -239,6 +222,7 @@ def decode_job(
     """
     envelope = _loads(data, "job", job_id, codec)
     try:
+        check_place(envelope, None)
         return JobMetadata(
             *_job_fields(envelope, job_id),
             status,
@@ -247,7 +231,7 @@ def decode_job(
             job_try=_checked(envelope["t"], INT_OR_NONE),
         )
     except Exception as error:
-        raise _undecodable("job", job_id, codec, type(error).__name__) from error
+        raise _undecodable("job", job_id, codec, reason_of(error)) from error
 
 
 def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) -> JobResult[Any]:
@@ -264,6 +248,7 @@ def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) ->
     """
     envelope = _loads(data, "result", job_id, codec)
     try:
+        check_place(envelope, job_id)
         return JobResult(
             *_job_fields(envelope, job_id),
             JobStatus.complete,
@@ -275,7 +260,7 @@ def decode_result(data: bytes, *, job_id: str, queue_name: str, codec: Codec) ->
             job_try=_checked(envelope["t"], INT_OR_NONE),
         )
     except Exception as error:
-        raise _undecodable("result", job_id, codec, type(error).__name__) from error
+        raise _undecodable("result", job_id, codec, reason_of(error)) from error
 
 
 def _loads(data: bytes, what: str, job_id: str, codec: Codec) -> Any:
@@ -284,7 +269,7 @@ def _loads(data: bytes, what: str, job_id: str, codec: Codec) -> Any:
     try:
         envelope = codec.loads(data)
     except Exception as error:  # noqa: BLE001 - a codec may raise anything
-        refused = _reason(error)
+        refused = reason_of(error)
     if refused:
         # As above.
         raise _undecodable(what, job_id, codec, refused)

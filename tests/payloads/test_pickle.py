@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arqade import codecs, exceptions
+from arqade import exceptions
 from arqade.codecs import Codec, PickleCodec, WorkerCodecSettings
+from arqade.codecs._pickle import ARQ_EXCEPTIONS
+from arqade.exceptions import JobDeserializationError
 
 STAND_INS = {
     "JobExecutionFailed": "arq.worker",
@@ -100,9 +102,11 @@ class TestPickleCodec:
 
     @pytest.mark.parametrize("data", [b"", b"x", b"\x80\x04", b"cno.module\nx\n."])
     def test_wrong_bytes(self, data):
-        """Bytes that are no pickle are an error of pickle's own."""
-        with pytest.raises((pickle.UnpicklingError, EOFError, ImportError)):
+        """Bytes that are no pickle are an error that names the codec, and quotes nothing."""
+        with pytest.raises(JobDeserializationError, match=r"^PickleCodec can't decode") as caught:
             PickleCodec().loads(data)
+        assert caught.value.job_id is None
+        assert caught.value.__context__ is None
 
     def test_it_is_a_codec(self):
         """It has the methods of the protocol."""
@@ -163,7 +167,7 @@ class TestExceptionsOfArq:
     def test_no_stand_in(self, module, name, monkeypatch, without_arq):
         """Only arq's exceptions have stand-ins; any other missing class is an error."""
         monkeypatch.setitem(sys.modules, "arq.connections", None)
-        with pytest.raises(ModuleNotFoundError):
+        with pytest.raises(JobDeserializationError, match="ModuleNotFoundError: no "):
             PickleCodec().loads(f"c{module}\n{name}\n.".encode())
 
     @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
@@ -180,7 +184,7 @@ class TestExceptionsOfArq:
 
     def test_modules_are_those_of_arq(self):
         """Stand-ins are found in the modules in which arq defines its exceptions."""
-        assert set(STAND_INS.values()) == codecs.ARQ_MODULES
+        assert STAND_INS == ARQ_EXCEPTIONS
 
 
 @settings(deadline=None)

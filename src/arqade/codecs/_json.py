@@ -1,0 +1,156 @@
+"""JSON that keeps types."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from arqade._compat import override
+from arqade.codecs._base import DecodingError
+from arqade.codecs._tagged import TaggedCodec, too_deep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arqade.codecs._table import Table
+
+__all__ = ["JSONCodec"]
+
+TAG = "$"
+"""How the only key of an object begins that stands for a value of another type."""
+
+MAX_INT = 2**53 - 1
+"""Larger integers are no longer exact for other readers of JSON."""
+
+SPECIAL_FLOATS = ("nan", "inf", "-inf")
+
+COMPACT = (",", ":")
+UTF_8 = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=COMPACT)
+ASCII = json.JSONEncoder(check_circular=False, separators=COMPACT)
+
+
+class JSONCodec(TaggedCodec):
+    """JSON, readable by anything, in which values keep their types.
+
+    Plain data are plain JSON. Any other value is an object with one key, its tag:
+    ``{"$date": "2026-11-28"}``. So are integers beyond 2**53, NaN, infinities and bytes, and dicts
+    whose keys are not all texts, or that look like a tag.
+
+    It keeps None, booleans, integers and floats of any size, texts, bytes, lists, tuples, dicts
+    with any keys, sets, frozensets, `datetime` (naive, with an offset or a `zoneinfo.ZoneInfo`),
+    dates, times, timedeltas, `decimal.Decimal` and `uuid.UUID`, each exactly: what is of a subclass
+    of one of these is refused. Attrs classes, dataclasses and enums are kept if they are
+    registered, by a name; their fields must have the types that the class says. A payload can't
+    name any other class.
+
+    Exceptions of Python, arq and arqade and those that are registered come back as they were, all
+    others as `RemoteError`; the worker's traceback is a note. A result never fails to be encoded:
+    an `Unencodable` stands for what can't be.
+
+    Args:
+        models: Attrs classes, dataclasses and enums to register; a mapping gives their names.
+        errors: Exceptions to register, in the same way.
+        max_bytes: The largest payload that is decoded, in bytes.
+        max_depth: How deep values may lie in each other.
+
+    Raises:
+        TypeError: An argument is of a wrong type.
+        ValueError: An argument is out of bounds, or two classes have one name.
+    """
+
+    @override
+    def recognizes(self, data: bytes, /) -> bool:
+        return data[:1] == b"{"
+
+    @override
+    def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
+        plain = _Writer(self._table, self._max_depth, is_result=is_result).envelope(envelope)
+        try:
+            return UTF_8.encode(plain).encode()
+        except UnicodeEncodeError:
+            # A lone surrogate, which only an escape can stand for.
+            return ASCII.encode(plain).encode()
+
+    @override
+    def _read(self, data: bytes) -> Any:
+        decoder = json.JSONDecoder(object_hook=self._untagged, parse_constant=_refuse_constant)
+        envelope = decoder.decode(data.decode())
+        if isinstance(envelope, dict) and type(envelope.get("a")) is list:
+            envelope["a"] = tuple(envelope["a"])
+        return envelope
+
+    def _untagged(self, plain: dict[str, Any]) -> Any:
+        if len(plain) != 1:
+            return plain
+        [(key, body)] = plain.items()
+        if key[:1] != TAG:
+            return plain
+        make = MADE.get(key)
+        return self._table.make(key[1:], body) if make is None else make(body)
+
+
+class _Writer:
+    """Turns values into what plain JSON has."""
+
+    def __init__(self, table: Table, max_depth: int, *, is_result: bool) -> None:
+        self._table = table
+        self._max_depth = max_depth
+        self._is_result = is_result
+
+    def envelope(self, envelope: dict[str, Any]) -> Any:
+        """Give the plain form of an envelope, whose arguments are a plain list."""
+        plain = self._dict(envelope, 0)
+        args = envelope.get("a")
+        if type(args) is tuple:
+            plain["a"] = [self._plain(value, 1) for value in args]
+        elif type(args) is list:
+            # To be told from the usual tuple.
+            plain["a"] = {"$list": plain["a"]}
+        return plain
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if kind is str or kind is bool or value is None:
+            return value
+        if kind is int:
+            return value if -MAX_INT <= value <= MAX_INT else {"$int": hex(value)}
+        if kind is float:
+            return value if math.isfinite(value) else {"$float": str(value)}
+        if kind is bytes:
+            return {"$bytes": base64.b64encode(value).decode()}
+        if depth > self._max_depth:
+            raise too_deep(self._max_depth)
+        if kind is list:
+            return [self._plain(part, depth + 1) for part in value]
+        if kind is dict:
+            return self._dict(value, depth)
+        tag, body = self._table.describe(value, is_result=self._is_result)
+        return {TAG + tag: self._plain(body, depth + 1)}
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
+        is_plain = all(type(key) is str for key in value)
+        if is_plain and not (len(value) == 1 and next(iter(value))[:1] == TAG):
+            return {key: self._plain(part, depth + 1) for key, part in value.items()}
+        pairs = [[self._plain(part, depth + 1) for part in pair] for pair in value.items()]
+        return {"$dict": pairs}
+
+
+def _refuse_constant(_: str) -> Any:
+    raise DecodingError("it has a number that JSON does not have")
+
+
+def _make_float(body: Any) -> float:
+    if body not in SPECIAL_FLOATS:
+        raise DecodingError("it has a float that plain JSON could hold")
+    return float(body)
+
+
+MADE: dict[str, Callable[[Any], Any]] = {
+    "$bytes": lambda body: base64.b64decode(body, validate=True),
+    "$dict": dict,
+    "$float": _make_float,
+    "$list": list,
+}
+"""What makes values of the types that MessagePack has, and JSON has not."""

@@ -1,0 +1,551 @@
+"""An interpreter of pickles that makes only what it may.
+
+It reads the opcodes with `pickletools` and carries them out itself, since the standard unpickler
+calls what a pickle says, trusts the cache of extension codes, and reserves memory for indexes and
+lengths that a few bytes can name.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from arqade._placeholders import Placeholder
+from arqade.codecs._allowed import SCALARS, reconstruct
+from arqade.codecs._base import DecodingError, safe_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import BinaryIO, TypeAlias
+
+    from arqade._placeholders import Form
+    from arqade.codecs._allowed import AllowList, Known
+
+    Operation: TypeAlias = Callable[["Machine", Any], None]
+    Step: TypeAlias = tuple[Callable[[BinaryIO], Any] | None, Operation | None, object]
+
+__all__ = ["Machine"]
+
+STOP = object()
+
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "STOP": STOP}
+"""Opcodes that push a value of their own."""
+
+PUSHED = frozenset(
+    {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
+    | {"STRING", "BINSTRING", "SHORT_BINSTRING"}
+    | {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
+    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+)
+"""Opcodes that push their argument."""
+
+SKIPPED = frozenset({"PROTO", "FRAME"})
+"""Opcodes that need nothing to be done."""
+
+MAX_KEY_PARTS = 100_000
+"""How many values a key of a dict or a member of a set may consist of."""
+
+WORD_BITS = 64
+"""An integer beyond this takes the longer to hash the larger it is."""
+
+COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+"""Arguments that a call may copy: a payload could have one copied again and again."""
+
+REFUSED = {
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), "it uses the registry of extensions"),
+    **dict.fromkeys(("PERSID", "BINPERSID"), "it uses persistent ids"),
+    **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), "it uses buffers beside it"),
+}
+"""What no worker writes, and why it is refused."""
+
+
+# Not by value: it is found by the object's identity, and keeps the object alive for that.
+@attrs.define(eq=False)
+class _Made:
+    """An object that this machine made by calling something."""
+
+    value: Any
+    known: Known
+    placeholder: Placeholder
+    """What takes its place if it can't be finished."""
+
+    parts: list[Any]
+    """What it may hold: its arguments, its state, its items."""
+
+
+@attrs.define(eq=False)
+class _Global:
+    """A class or function that the payload has named."""
+
+    known: Known
+    module: str
+    name: str
+
+
+def _steps(operations: dict[str, Operation]) -> dict[bytes, Step]:
+    """Tell for each opcode how to read its argument, and what to do, or which value to push."""
+    steps: dict[bytes, Step] = {}
+    for opcode in pickletools.opcodes:
+        reader = None if opcode.arg is None else opcode.arg.reader
+        name = opcode.name
+        operation = operations.get(name) or (_refuse(REFUSED[name]) if name in REFUSED else None)
+        if name in SKIPPED:
+            operation = _skip
+        steps[opcode.code.encode("latin-1")] = reader, operation, CONSTANTS.get(name)
+    return steps
+
+
+def _refuse(reason: str) -> Operation:
+    def refuse(_: Machine, __: object) -> None:
+        raise DecodingError(reason)
+
+    return refuse
+
+
+def _skip(_: Machine, __: object) -> None:
+    pass
+
+
+def _not_made(placeholder: Placeholder, error: Exception) -> DecodingError:
+    reason = error if isinstance(error, DecodingError) else type(error).__name__
+    return DecodingError(f"{safe_name(placeholder.full_name)} can't be made: {reason}")
+
+
+class Machine:
+    """Carries out one pickle.
+
+    Args:
+        allowed: What it may make.
+        placeholders: Whether a placeholder takes the place of what it may not or can't make.
+        max_size: How many values the whole may unfold to.
+        max_depth: How deep they may lie in each other.
+    """
+
+    def __init__(
+        self, allowed: AllowList, *, placeholders: bool, max_size: int, max_depth: int
+    ) -> None:
+        self._allowed = allowed
+        self._placeholders = placeholders
+        self._max_depth = max_depth
+        self._budget = max_size
+        self._max_size = max_size
+        self._stack: list[Any] = []
+        self._marks: list[list[Any]] = []
+        self._memo: dict[int, Any] = {}
+        self._globals: dict[int, _Global] = {}
+        self._made: dict[int, _Made] = {}
+        self._containers = 0
+        self._shared = False
+
+    def run(self, data: bytes) -> Any:
+        """Give the value that a pickle holds.
+
+        Raises:
+            DecodingError: It holds something that it may not.
+            Exception: It is no pickle, or a constructor of an allowed class failed.
+        """
+        file = io.BytesIO(data)
+        read, steps = file.read, self._STEPS
+        while True:
+            step = steps.get(read(1))
+            if step is None:
+                raise DecodingError("it ends too soon, or is no pickle")
+            read_argument, operation, constant = step
+            if operation is not None:
+                operation(self, None if read_argument is None else read_argument(file))
+            elif read_argument is not None:
+                self._stack.append(read_argument(file))
+            elif constant is not STOP:
+                self._stack.append(constant)
+            else:
+                break
+        if file.tell() != len(data):
+            raise DecodingError("something comes after its end")
+        (value,) = self._stack
+        if self._marks:
+            raise DecodingError("it ends within a list")
+        if self._shared or self._containers > self._max_depth:
+            self._measure(value)
+        return value
+
+    # --- the stack -----------------------------------------------------------------------
+
+    def _mark(self, _: object) -> None:
+        self._marks.append(self._stack)
+        self._stack = []
+
+    def _since_mark(self) -> list[Any]:
+        values = self._stack
+        self._stack = self._marks.pop()
+        return values
+
+    def _pop(self, _: object) -> None:
+        if not self._stack:
+            self._since_mark()
+            return
+        value = self._stack.pop()
+        if type(value) is Placeholder and value.args and value.args[0] is self._stack[-1]:
+            raise DecodingError("a function that is not in its allow-list sets a state")
+
+    def _pop_mark(self, _: object) -> None:
+        self._since_mark()
+
+    def _dup(self, _: object) -> None:
+        self._push_again(self._stack[-1])
+
+    def _push_again(self, value: Any) -> None:
+        if type(value) not in SCALARS:
+            self._shared = True
+        self._stack.append(value)
+
+    def _get(self, index: int) -> None:
+        self._push_again(self._memo[int(index)])
+
+    def _put(self, index: int) -> None:
+        self._memo[int(index)] = self._stack[-1]
+
+    def _memoize(self, _: object) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
+
+    # --- containers ----------------------------------------------------------------------
+
+    def _push_container(self, value: Any) -> None:
+        self._containers += 1
+        self._stack.append(value)
+
+    def _empty_list(self, _: object) -> None:
+        self._push_container([])
+
+    def _empty_dict(self, _: object) -> None:
+        self._push_container({})
+
+    def _empty_set(self, _: object) -> None:
+        self._push_container(set())
+
+    def _list(self, _: object) -> None:
+        self._push_container(self._since_mark())
+
+    def _tuple(self, _: object) -> None:
+        self._push_container(tuple(self._since_mark()))
+
+    def _tuple_1(self, _: object) -> None:
+        self._push_container((self._stack.pop(),))
+
+    def _tuple_2(self, _: object) -> None:
+        last = self._stack.pop()
+        self._push_container((self._stack.pop(), last))
+
+    def _tuple_3(self, _: object) -> None:
+        last, middle = self._stack.pop(), self._stack.pop()
+        self._push_container((self._stack.pop(), middle, last))
+
+    def _frozenset(self, _: object) -> None:
+        values = self._since_mark()
+        self._check_keys(values)
+        self._push_container(frozenset(values))
+
+    def _dict(self, _: object) -> None:
+        values = self._since_mark()
+        self._push_container({})
+        self._set_items_of(values)
+
+    def _append(self, _: object) -> None:
+        value = self._stack.pop()
+        self._append_all([value])
+
+    def _appends(self, _: object) -> None:
+        self._append_all(self._since_mark())
+
+    def _append_all(self, values: list[Any]) -> None:
+        target = self._stack[-1]
+        if type(target) is list:
+            target.extend(values)
+        elif type(target) is Placeholder and target.args is not None:
+            target.items.extend(values)
+        else:
+            made = self._made_by_me(target)
+            extend = getattr(target, "extend", None)
+            if extend is not None:
+                extend(values)
+            else:
+                for value in values:
+                    target.append(value)
+            made.parts.extend(values)
+
+    def _set_item(self, _: object) -> None:
+        value = self._stack.pop()
+        self._set_items_of([self._stack.pop(), value])
+
+    def _set_items(self, _: object) -> None:
+        self._set_items_of(self._since_mark())
+
+    def _set_items_of(self, values: list[Any]) -> None:
+        target = self._stack[-1]
+        keys, items = values[::2], values[1::2]
+        pairs = list(zip(keys, items, strict=True))
+        self._check_keys(keys)
+        if type(target) is dict:
+            target.update(pairs)
+        elif type(target) is Placeholder and target.args is not None:
+            target.pairs.extend(pairs)
+        else:
+            made = self._made_by_me(target)
+            for key, item in pairs:
+                target[key] = item
+            made.parts.extend(values)
+
+    def _add_items(self, _: object) -> None:
+        values = self._since_mark()
+        self._check_keys(values)
+        target = self._stack[-1]
+        if type(target) is not set:
+            raise DecodingError("it adds to something that is no set")
+        target.update(values)
+
+    # --- objects -------------------------------------------------------------------------
+
+    def _global(self, names: str) -> None:
+        module, _, name = names.partition(" ")
+        self._name(module, name)
+
+    def _stack_global(self, _: object) -> None:
+        name, module = self._stack.pop(), self._stack.pop()
+        if type(name) is not str or type(module) is not str:
+            raise DecodingError("it names a class by something that is no text")
+        self._name(module, name)
+
+    def _name(self, module: str, name: str) -> None:
+        self._stack.append(self._named(module, name))
+
+    def _named(self, module: str, name: str) -> Any:
+        try:
+            known = self._allowed.find(module, name)
+        except DecodingError:
+            if not self._placeholders:
+                raise
+            known = None
+        if known is None:
+            self._may_stand_in(module, name)
+            return Placeholder(module, name)
+        self._globals[id(known.target)] = _Global(known, module, name)
+        return known.target
+
+    def _may_stand_in(self, module: str, name: str) -> None:
+        if not self._placeholders:
+            raise DecodingError(f"{safe_name(f'{module}.{name}')} is not in its allow-list")
+
+    def _inst(self, names: str) -> None:
+        module, _, name = names.partition(" ")
+        args = tuple(self._since_mark())
+        self._stack.append(self._make(self._named(module, name), args, "call"))
+
+    def _obj(self, _: object) -> None:
+        target, *args = self._since_mark()
+        self._stack.append(self._make(target, tuple(args), "call"))
+
+    def _reduce(self, _: object) -> None:
+        args = self._stack.pop()
+        self._stack.append(self._make(self._stack.pop(), args, "call"))
+
+    def _new_obj(self, _: object) -> None:
+        args = self._stack.pop()
+        self._stack.append(self._make(self._stack.pop(), args, "new"))
+
+    def _new_obj_ex(self, _: object) -> None:
+        kwargs, args = self._stack.pop(), self._stack.pop()
+        self._stack.append(self._make(self._stack.pop(), args, "new_ex", kwargs))
+
+    def _make(self, target: Any, args: Any, form: Form, kwargs: Any = None) -> Any:
+        kwargs = {} if kwargs is None else kwargs
+        if type(args) is not tuple or type(kwargs) is not dict:
+            raise DecodingError("it calls something with what are no arguments")
+        if not all(type(name) is str for name in kwargs):
+            raise DecodingError("it calls something with names that are no text")
+        self._containers += 1
+        if type(target) is Placeholder and target.args is None:
+            placeholder = Placeholder(target.module, target.name, args, kwargs, form=form)
+            placeholder.named = target
+            return placeholder
+        named = self._globals.get(id(target))
+        if named is None:
+            raise DecodingError("it calls something that it has not named")
+        if named.known.call is reconstruct:
+            return self._reconstruct(args)
+        placeholder = Placeholder(named.module, named.name, args, kwargs, form=form, named=target)
+        try:
+            value = self._call(named, args, form, kwargs)
+        except Exception as error:
+            if self._placeholders:
+                return placeholder
+            raise _not_made(placeholder, error) from error
+        if type(value) not in SCALARS or named.known.new:
+            self._made[id(value)] = _Made(value, named.known, placeholder, [args, kwargs])
+        return value
+
+    def _call(self, named: _Global, args: tuple[Any, ...], form: Form, kwargs: Any) -> Any:
+        known = named.known
+        for value in (*args, *kwargs.values()):
+            if type(value) in COPIED:
+                self._spend(len(value))
+            if known.target in (set, frozenset):
+                self._check_keys(value)
+        if form != "call" and known.new:
+            return known.target.__new__(known.target, *args, **kwargs)
+        if form != "call":
+            raise DecodingError("pickle makes none so")
+        return known.call(*args)
+
+    def _reconstruct(self, args: tuple[Any, ...]) -> Any:
+        """Make an object as protocols 0 and 1 do, of a class without a built-in base."""
+        kind, base, state = args
+        if base is not object or state is not None:
+            raise DecodingError("it reconstructs what protocol 2 and later make")
+        return self._make(kind, (), "new")
+
+    def _build(self, _: object) -> None:
+        state = self._stack.pop()
+        target = self._stack[-1]
+        if type(target) is Placeholder and target.args is not None:
+            if target.state is not None:
+                raise DecodingError("it gives an object a state twice")
+            target.state = state
+            return
+        made = self._made_by_me(target)
+        if type(state) is dict:
+            self._spend(len(state))
+        made.parts.append(state)
+        try:
+            made.known.set_state(target, state)
+        except Exception as error:
+            if not self._placeholders:
+                raise _not_made(made.placeholder, error) from error
+            made.placeholder.state = state
+            self._replace(target, made.placeholder)
+
+    def _replace(self, value: Any, placeholder: Placeholder) -> None:
+        self._stack[-1] = placeholder
+        for index, known in self._memo.items():
+            if known is value:
+                self._memo[index] = placeholder
+
+    def _made_by_me(self, value: Any) -> _Made:
+        """Give what is known of an object; a payload changes none but those that it made."""
+        made = self._made.get(id(value))
+        if made is None:
+            raise DecodingError("it changes something that it did not make")
+        return made
+
+    # --- limits --------------------------------------------------------------------------
+
+    def _spend(self, count: int) -> None:
+        self._budget -= count
+        if self._budget < 0:
+            raise self._unfolds()
+
+    def _check_keys(self, values: Iterable[Any]) -> None:
+        for value in values:
+            kind = type(value)
+            if kind is int:
+                self._spend(value.bit_length() // WORD_BITS)
+            elif kind not in SCALARS:
+                self._check_key(value)
+
+    def _check_key(self, key: Any) -> None:
+        """Refuse a key that is so deep or large that to hash it takes too long, or too much."""
+        count, rest = 0, [(key, 0)]
+        while rest:
+            value, depth = rest.pop()
+            parts = self._parts(value)
+            count += 1 + len(parts)
+            if count > MAX_KEY_PARTS or depth > self._max_depth:
+                raise DecodingError("a key of a dict or a member of a set is too large")
+            rest.extend((part, depth + 1) for part in parts)
+        self._spend(count)
+
+    def _parts(self, value: Any) -> list[Any]:
+        """Give what a value holds."""
+        kind = type(value)
+        if kind in SCALARS:
+            return []
+        if kind in (tuple, list, set, frozenset):
+            return list(value)
+        if kind is dict:
+            return [*value, *value.values()]
+        if kind is Placeholder:
+            return [value.args, value.kwargs, value.state, value.items, value.pairs]
+        made = self._made.get(id(value))
+        return [] if made is None else made.parts
+
+    def _measure(self, root: Any) -> None:
+        """Refuse what is too deep, or unfolds to too many values where some are in many places."""
+        sizes: dict[int, tuple[int, int]] = {}
+        way_down: set[int] = set()
+        rest: list[tuple[Any, list[Any] | None]] = [(root, None)]
+        while rest:
+            value, parts = rest.pop()
+            key = id(value)
+            if parts is None:
+                if key in sizes or key in way_down or not (parts := self._parts(value)):
+                    continue
+                way_down.add(key)
+                self._check_depth(len(way_down))
+                rest.append((value, parts))
+                rest.extend((part, None) for part in parts)
+            else:
+                way_down.discard(key)
+                held = [sizes.get(id(part), (0, 1)) for part in parts]
+                depth = 1 + max(depth for depth, _ in held)
+                size = 1 + sum(size for _, size in held)
+                self._check_depth(depth)
+                if size > self._max_size:
+                    raise self._unfolds()
+                sizes[key] = depth, size
+
+    def _check_depth(self, depth: int) -> None:
+        if depth > self._max_depth:
+            raise DecodingError(f"it is deeper than {self._max_depth}")
+
+    def _unfolds(self) -> DecodingError:
+        return DecodingError(f"it unfolds to more than {self._max_size} values")
+
+    _STEPS: ClassVar = _steps(
+        {
+            "MARK": _mark,
+            "POP": _pop,
+            "POP_MARK": _pop_mark,
+            "DUP": _dup,
+            "GET": _get,
+            "BINGET": _get,
+            "LONG_BINGET": _get,
+            "PUT": _put,
+            "BINPUT": _put,
+            "LONG_BINPUT": _put,
+            "MEMOIZE": _memoize,
+            "EMPTY_LIST": _empty_list,
+            "EMPTY_DICT": _empty_dict,
+            "EMPTY_SET": _empty_set,
+            "LIST": _list,
+            "DICT": _dict,
+            "TUPLE": _tuple,
+            "TUPLE1": _tuple_1,
+            "TUPLE2": _tuple_2,
+            "TUPLE3": _tuple_3,
+            "FROZENSET": _frozenset,
+            "APPEND": _append,
+            "APPENDS": _appends,
+            "SETITEM": _set_item,
+            "SETITEMS": _set_items,
+            "ADDITEMS": _add_items,
+            "GLOBAL": _global,
+            "STACK_GLOBAL": _stack_global,
+            "INST": _inst,
+            "OBJ": _obj,
+            "REDUCE": _reduce,
+            "NEWOBJ": _new_obj,
+            "NEWOBJ_EX": _new_obj_ex,
+            "BUILD": _build,
+        }
+    )

@@ -1,0 +1,117 @@
+"""MessagePack that keeps types."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from arqade._compat import override
+from arqade.codecs._base import DecodingError, is_deeper
+from arqade.codecs._tagged import CODES, TaggedCodec, too_deep
+from arqade.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from arqade.codecs._table import Table
+
+__all__ = ["MsgpackCodec"]
+
+TAGS = {code: tag for tag, code in CODES.items()}
+
+MAPS = frozenset([*range(0x81, 0x90), 0xDE, 0xDF])
+"""How MessagePack begins for a map that is not empty; 0x80 is how a pickle does."""
+
+OPTIONS: dict[str, Any] = {"unicode_errors": "surrogatepass"}
+
+
+class MsgpackCodec(TaggedCodec):
+    """MessagePack, small and fast, in which values keep their types.
+
+    It has the types, models and errors of `JSONCodec`, and its arguments. What MessagePack lacks
+    are extension types, 1 to 13, whose data are MessagePack again. It needs the extra ``msgpack``.
+
+    Raises:
+        ConfigurationError: The package msgpack is not installed.
+        TypeError: An argument is of a wrong type.
+        ValueError: An argument is out of bounds, or two classes have one name.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, type] | Iterable[type] = (),
+        errors: Mapping[str, type] | Iterable[type] = (),
+        **limits: int,
+    ) -> None:
+        super().__init__(models, errors, **limits)
+        try:
+            self._msgpack: Any = importlib.import_module("msgpack")
+        except ImportError as error:
+            raise ConfigurationError(
+                "MsgpackCodec needs msgpack: pip install 'arqade[msgpack]'"
+            ) from error
+
+    @override
+    def recognizes(self, data: bytes, /) -> bool:
+        return data[:1] != b"" and data[0] in MAPS
+
+    @override
+    def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
+        if is_deeper(envelope, self._max_depth):
+            raise too_deep(self._max_depth)
+        writer = _Writer(self._msgpack, self._table, self._max_depth, is_result=is_result)
+        return writer.pack(envelope)
+
+    @override
+    def _read(self, data: bytes) -> Any:
+        return _Reader(self._msgpack, self._table, self._max_depth).unpack(data)
+
+
+class _Writer:
+    """Packs values of one envelope."""
+
+    def __init__(self, msgpack: Any, table: Table, max_depth: int, *, is_result: bool) -> None:
+        self._msgpack = msgpack
+        self._table = table
+        self._max_depth = max_depth
+        self._is_result = is_result
+        self._depth = 0
+
+    def pack(self, value: Any) -> bytes:
+        data: bytes = self._msgpack.packb(
+            value, default=self._extension, strict_types=True, **OPTIONS
+        )
+        return data
+
+    def _extension(self, value: Any) -> Any:
+        if self._depth >= self._max_depth:
+            raise too_deep(self._max_depth)
+        self._depth += 1
+        tag, body = self._table.describe(value, is_result=self._is_result)
+        packed = self._msgpack.ExtType(CODES[tag], self.pack(body))
+        self._depth -= 1
+        return packed
+
+
+class _Reader:
+    """Unpacks values of one envelope."""
+
+    def __init__(self, msgpack: Any, table: Table, max_depth: int) -> None:
+        self._msgpack = msgpack
+        self._table = table
+        self._max_depth = max_depth
+        self._depth = 0
+
+    def unpack(self, data: bytes) -> Any:
+        return self._msgpack.unpackb(data, ext_hook=self._value, strict_map_key=False, **OPTIONS)
+
+    def _value(self, code: int, data: bytes) -> Any:
+        tag = TAGS.get(code)
+        if tag is None:
+            raise DecodingError("it has values of an unknown type")
+        if self._depth >= self._max_depth:
+            raise DecodingError(f"it is deeper than {self._max_depth}")
+        self._depth += 1
+        value = self._table.make(tag, self.unpack(data))
+        self._depth -= 1
+        return value

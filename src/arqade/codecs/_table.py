@@ -1,0 +1,152 @@
+"""The types that JSON and MessagePack lack: one table for both.
+
+Each has a tag and a body of types that both formats have. A body's values are encoded in turn.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from arqade._placeholders import Unencodable
+from arqade.codecs._base import DecodingError, EncodingError, full_name, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arqade.codecs._registry import Registry
+
+__all__ = ["Table"]
+
+MAX_TEXT = 300
+"""How many characters of a value's `repr` stand for it."""
+
+
+def _describe_time(value: datetime | time) -> Any:
+    zone = value.tzinfo
+    if zone is None or type(zone) is timezone:
+        return [value.isoformat(), None, value.fold] if value.fold else value.isoformat()
+    key = getattr(zone, "key", None)
+    if full_name(type(zone)) != "zoneinfo.ZoneInfo" or not isinstance(key, str):
+        raise EncodingError(f"a time zone of type {full_name(type(zone))} has no name")
+    return [value.replace(tzinfo=None, fold=0).isoformat(), key, value.fold]
+
+
+def _time_maker(kind: type[datetime | time]) -> Callable[[Any], Any]:
+    def make(body: Any) -> Any:
+        if isinstance(body, str):
+            return kind.fromisoformat(body)
+        text, key, fold = _exact(body, list)
+        value = kind.fromisoformat(_exact(text, str)).replace(fold=fold)
+        if key is None:
+            return value
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - few times have a named zone
+
+        return value.replace(tzinfo=ZoneInfo(_exact(key, str)))
+
+    return make
+
+
+def _make_timedelta(body: Any) -> timedelta:
+    days, seconds, microseconds = (_exact(part, int) for part in _exact(body, list))
+    return timedelta(days, seconds, microseconds)
+
+
+def _exact(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise DecodingError(f"found {type(value).__name__} where {kind.__name__} belongs")
+    return value
+
+
+DESCRIBED: dict[type, tuple[str, Callable[[Any], Any]]] = {
+    tuple: ("tuple", list),
+    set: ("set", list),
+    frozenset: ("frozenset", list),
+    # In hexadecimal, which takes a time that grows with its length only.
+    int: ("int", hex),
+    Decimal: ("decimal", str),
+    UUID: ("uuid", str),
+    datetime: ("datetime", _describe_time),
+    date: ("date", date.isoformat),
+    time: ("time", _describe_time),
+    timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+}
+
+MADE: dict[str, Callable[[Any], Any]] = {
+    "tuple": lambda body: tuple(_exact(body, list)),
+    "set": lambda body: set(_exact(body, list)),
+    "frozenset": lambda body: frozenset(_exact(body, list)),
+    "int": lambda body: int(_exact(body, str), 16),
+    "decimal": lambda body: Decimal(_exact(body, str)),
+    "uuid": lambda body: UUID(_exact(body, str)),
+    "datetime": _time_maker(datetime),
+    "date": lambda body: date.fromisoformat(_exact(body, str)),
+    "time": _time_maker(time),
+    "timedelta": _make_timedelta,
+}
+
+
+class Table:
+    """What describes values by a tag and a body, and makes them again.
+
+    Args:
+        registry: The models and errors that payloads may name.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def describe(self, value: Any, *, is_result: bool) -> tuple[str, Any]:
+        """Give the tag and the body of a value.
+
+        Args:
+            value: The value, of no type that the format has.
+            is_result: Whether it belongs to a result: then something stands for what can't be
+                encoded, since the job has run.
+
+        Raises:
+            EncodingError: It can't be encoded.
+        """
+        known = DESCRIBED.get(type(value))
+        try:
+            if known is not None:
+                tag, describe = known
+                return tag, describe(value)
+            if self._registry.has_model(value):
+                return "model", self._registry.describe_model(value)
+        except EncodingError:
+            if not is_result:
+                raise
+        if isinstance(value, BaseException):
+            return "error", self._registry.describe_error(value)
+        if not isinstance(value, Unencodable):
+            if not is_result:
+                raise EncodingError(f"{full_name(type(value))} is not registered")
+            value = self.stand_in(value)
+        return "unencodable", [value.type_name, value.text]
+
+    @staticmethod
+    def stand_in(value: object) -> Unencodable:
+        """Make what stands for a value that can't be encoded."""
+        return Unencodable(full_name(type(value)), shown(value)[:MAX_TEXT])
+
+    def make(self, tag: str, body: Any) -> Any:
+        """Make a value of its tag and body.
+
+        Raises:
+            DecodingError: There is no such tag, or no such model, or the body is none of it.
+            Exception: The body says nothing of this type.
+        """
+        make = MADE.get(tag)
+        if make is not None:
+            return make(body)
+        if tag == "error":
+            return self._registry.make_error(body)
+        if tag in ("model", "unencodable"):
+            name, content = _exact(body, list)
+            if tag == "model":
+                return self._registry.make_model(name, content)
+            return Unencodable(_exact(name, str), _exact(content, str))
+        raise DecodingError("it has values of an unknown type")

@@ -1,0 +1,136 @@
+"""What JSONCodec and MsgpackCodec have in common."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from arqade._compat import override
+from arqade._validation import check_integer
+from arqade.codecs._base import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    BaseCodec,
+    DecodingError,
+    EncodingError,
+    is_deeper,
+    is_result,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import cattrs
+
+__all__ = ["CODES", "TaggedCodec", "too_deep"]
+
+CODES = {
+    "tuple": 1,
+    "set": 2,
+    "frozenset": 3,
+    "int": 4,
+    "decimal": 5,
+    "uuid": 6,
+    "datetime": 7,
+    "date": 8,
+    "time": 9,
+    "timedelta": 10,
+    "model": 11,
+    "error": 12,
+    "unencodable": 13,
+}
+"""Tags, and the codes that they have as extension types of MessagePack. They never change."""
+
+C = TypeVar("C", bound=type)
+
+
+def too_deep(limit: int) -> EncodingError:
+    """Make the error of a value whose parts lie too deep in each other."""
+    return EncodingError(f"it is deeper than {limit}, or holds itself")
+
+
+class TaggedCodec(BaseCodec):
+    """A format without classes, with tags for the types that it lacks; see `JSONCodec`."""
+
+    def __init__(
+        self,
+        models: Mapping[str, type] | Iterable[type] = (),
+        errors: Mapping[str, type] | Iterable[type] = (),
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_depth: int = MAX_DEPTH,
+    ) -> None:
+        # Loaded when first needed: `import arqade` needs none of it.
+        from arqade.codecs._registry import Registry  # noqa: PLC0415
+        from arqade.codecs._table import Table  # noqa: PLC0415
+
+        self._registry = Registry()
+        self._registry.add_all(models)
+        self._registry.add_all(errors)
+        self._table = Table(self._registry)
+        self._max_bytes = check_integer("max_bytes", max_bytes, least=1, most=2**40)
+        self._max_depth = check_integer("max_depth", max_depth, least=1, most=10_000)
+
+    @overload
+    def register(self, kind: C, /, *, name: str | None = None) -> C: ...
+    @overload
+    def register(self, kind: None = None, /, *, name: str | None = None) -> Callable[[C], C]: ...
+    def register(self, kind: C | None = None, /, *, name: str | None = None) -> Any:
+        """Let payloads name a class; also a decorator, with or without a name.
+
+        Readers need the class under the same name, so give one if the class may be renamed.
+
+        Args:
+            kind: An attrs class, a dataclass, an enum or an exception.
+            name: Its name in payloads; its qualified name if None.
+
+        Returns:
+            The class.
+
+        Raises:
+            TypeError: It is none of these.
+            ValueError: Another class has that name, or it has another name already.
+        """
+
+        def decorate(kind: Any) -> Any:
+            self._registry.add(kind, name)
+            return kind
+
+        return decorate if kind is None else decorate(kind)
+
+    @property
+    def converter(self) -> cattrs.Converter:
+        """The cattrs converter that handles the fields of models: register hooks with it."""
+        return self._registry.models.converter
+
+    @override
+    def _encode(self, envelope: dict[str, Any]) -> bytes:
+        if not is_result(envelope):
+            return self._write(envelope, is_result=False)
+        try:
+            return self._write(envelope, is_result=True)
+        except Exception:  # noqa: BLE001 - a foreign class may raise anything
+            # Too deep, say. The job has run, and that must be told.
+            stand_in = {**envelope, "r": self._table.stand_in(envelope["r"])}
+            return self._write(stand_in, is_result=True)
+
+    @override
+    def _decode(self, data: bytes) -> Any:
+        if len(data) > self._max_bytes:
+            raise DecodingError(f"they are more than {self._max_bytes}")
+        envelope = self._read(data)
+        if is_deeper(envelope, self._max_depth):
+            raise DecodingError(f"it is deeper than {self._max_depth}")
+        return envelope
+
+    @abc.abstractmethod
+    def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
+        """Give the bytes of an envelope."""
+
+    @abc.abstractmethod
+    def _read(self, data: bytes) -> Any:
+        """Give what the bytes hold."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<{', '.join(self._registry.names) or 'no models'}>)"
