@@ -77,6 +77,9 @@ class Known:
     set_state: Callable[[Any, Any], None] = _refuse_state
     """Gives an object the state that was stored."""
 
+    needs_state: bool = False
+    """Whether an object without a state is none."""
+
 
 def _expect(condition: object) -> None:
     if not condition:
@@ -153,6 +156,14 @@ def _make_defaultdict(*args: Any) -> defaultdict[Any, Any]:
     return defaultdict(*args)
 
 
+def _group_maker(kind: type[BaseExceptionGroup[Any]]) -> Callable[..., Any]:
+    def make(*args: Any) -> BaseException:
+        _expect(_are(args, str, (list, tuple)))
+        return kind(*args)
+
+    return make
+
+
 def _rebuild_error(*args: Any) -> exceptions.ArqadeError:
     """Make an error of arqade's own (see `ArqadeError.__reduce__`)."""
     _expect(_are(args, (type,), tuple, dict))
@@ -169,8 +180,9 @@ def _set_error_state(error: BaseException, state: Any) -> None:
     _expect(type(state) is dict)
     for name, value in state.items():
         _expect(type(name) is str)
-        if name == "__notes__":
-            _expect(type(value) is list)
+        if name in ("__notes__", "args"):
+            # Anything else that can be gone through would be copied, a range of any length, too.
+            _expect(type(value) is (tuple if name == "args" else list))
         else:
             _expect(not name.startswith("__"))
         setattr(error, name, value)
@@ -212,7 +224,7 @@ def _plain() -> dict[str, Known]:
         "_codecs.encode": Known(codecs.encode, _encode),
         "copyreg._reconstructor": Known(RECONSTRUCTOR, reconstruct),
         "decimal.Decimal": Known(Decimal, _make_decimal),
-        "uuid.UUID": Known(UUID, new=True, set_state=_set_uuid_state),
+        "uuid.UUID": Known(UUID, new=True, set_state=_set_uuid_state, needs_state=True),
         "collections.OrderedDict": Known(OrderedDict, _make_ordered_dict),
         "collections.deque": Known(deque, _make_deque),
         "collections.Counter": Known(Counter, _make_counter),
@@ -238,6 +250,10 @@ def _plain() -> dict[str, Known]:
         if isinstance(getattr(exceptions, name), type)
     }
     known |= {name: Known(kind, kind, set_state=_set_error_state) for name, kind in errors.items()}
+    known |= {
+        f"builtins.{kind.__name__}": Known(kind, _group_maker(kind), set_state=_set_error_state)
+        for kind in (BaseExceptionGroup, ExceptionGroup)
+    }
     return known
 
 

@@ -8,7 +8,6 @@ lengths that a few bytes can name.
 from __future__ import annotations
 
 import io
-import pickletools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -16,50 +15,18 @@ import attrs
 from arqade._placeholders import Placeholder
 from arqade.codecs._allowed import SCALARS, reconstruct
 from arqade.codecs._base import DecodingError, safe_name
+from arqade.codecs._limits import Limits
+from arqade.codecs._opcodes import STOP, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import BinaryIO, TypeAlias
-
     from arqade._placeholders import Form
     from arqade.codecs._allowed import AllowList, Known
 
-    Operation: TypeAlias = Callable[["Machine", Any], None]
-    Step: TypeAlias = tuple[Callable[[BinaryIO], Any] | None, Operation | None, object]
 
 __all__ = ["Machine"]
 
-STOP = object()
-
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "STOP": STOP}
-"""Opcodes that push a value of their own."""
-
-PUSHED = frozenset(
-    {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
-    | {"STRING", "BINSTRING", "SHORT_BINSTRING"}
-    | {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
-    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
-)
-"""Opcodes that push their argument."""
-
-SKIPPED = frozenset({"PROTO", "FRAME"})
-"""Opcodes that need nothing to be done."""
-
-MAX_KEY_PARTS = 100_000
-"""How many values a key of a dict or a member of a set may consist of."""
-
-WORD_BITS = 64
-"""An integer beyond this takes the longer to hash the larger it is."""
-
 COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 """Arguments that a call may copy: a payload could have one copied again and again."""
-
-REFUSED = {
-    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), "it uses the registry of extensions"),
-    **dict.fromkeys(("PERSID", "BINPERSID"), "it uses persistent ids"),
-    **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), "it uses buffers beside it"),
-}
-"""What no worker writes, and why it is refused."""
 
 
 # Not by value: it is found by the object's identity, and keeps the object alive for that.
@@ -68,12 +35,12 @@ class _Made:
     """An object that this machine made by calling something."""
 
     value: Any
-    known: Known
-    placeholder: Placeholder
-    """What takes its place if it can't be finished."""
-
+    named: _Global
+    form: Form
     parts: list[Any]
-    """What it may hold: its arguments, its state, its items."""
+    """What it may hold: its arguments, keyword arguments, state and items."""
+
+    has_state: bool = False
 
 
 @attrs.define(eq=False)
@@ -84,34 +51,19 @@ class _Global:
     module: str
     name: str
 
+    def placeholder(self, args: Any, kwargs: Any, form: Form) -> Placeholder:
+        """Make what stands for an object that this would have made."""
+        target = self.known.target
+        return Placeholder(self.module, self.name, args, kwargs, form=form, named=target)
 
-def _steps(operations: dict[str, Operation]) -> dict[bytes, Step]:
-    """Tell for each opcode how to read its argument, and what to do, or which value to push."""
-    steps: dict[bytes, Step] = {}
-    for opcode in pickletools.opcodes:
-        reader = None if opcode.arg is None else opcode.arg.reader
-        name = opcode.name
-        operation = operations.get(name) or (_refuse(REFUSED[name]) if name in REFUSED else None)
-        if name in SKIPPED:
-            operation = _skip
-        steps[opcode.code.encode("latin-1")] = reader, operation, CONSTANTS.get(name)
-    return steps
+    def failure(self, error: Exception) -> DecodingError:
+        """Make the error of an object that this can't make."""
+        reason = error if isinstance(error, DecodingError) else type(error).__name__
+        return DecodingError(f"{_name_of(self.module, self.name)} can't be made: {reason}")
 
 
-def _refuse(reason: str) -> Operation:
-    def refuse(_: Machine, __: object) -> None:
-        raise DecodingError(reason)
-
-    return refuse
-
-
-def _skip(_: Machine, __: object) -> None:
-    pass
-
-
-def _not_made(placeholder: Placeholder, error: Exception) -> DecodingError:
-    reason = error if isinstance(error, DecodingError) else type(error).__name__
-    return DecodingError(f"{safe_name(placeholder.full_name)} can't be made: {reason}")
+def _name_of(module: str, name: str) -> str:
+    return safe_name(f"{module}.{name}")
 
 
 class Machine:
@@ -129,9 +81,7 @@ class Machine:
     ) -> None:
         self._allowed = allowed
         self._placeholders = placeholders
-        self._max_depth = max_depth
-        self._budget = max_size
-        self._max_size = max_size
+        self._limits = Limits(max_size, max_depth, self._parts)
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
@@ -148,9 +98,9 @@ class Machine:
             Exception: It is no pickle, or a constructor of an allowed class failed.
         """
         file = io.BytesIO(data)
-        read, steps = file.read, self._STEPS
+        read, known_steps = file.read, self._STEPS
         while True:
-            step = steps.get(read(1))
+            step = known_steps.get(read(1))
             if step is None:
                 raise DecodingError("it ends too soon, or is no pickle")
             read_argument, operation, constant = step
@@ -167,9 +117,15 @@ class Machine:
         (value,) = self._stack
         if self._marks:
             raise DecodingError("it ends within a list")
-        if self._shared or self._containers > self._max_depth:
-            self._measure(value)
+        self._check_states()
+        if self._shared or self._containers > self._limits.max_depth:
+            self._limits.measure(value)
         return value
+
+    def _check_states(self) -> None:
+        for made in self._made.values():
+            if made.named.known.needs_state and not made.has_state:
+                raise made.named.failure(DecodingError("it was given no state"))
 
     # --- the stack -----------------------------------------------------------------------
 
@@ -187,7 +143,8 @@ class Machine:
             self._since_mark()
             return
         value = self._stack.pop()
-        if type(value) is Placeholder and value.args and value.args[0] is self._stack[-1]:
+        below = self._stack[-1:]
+        if below and type(value) is Placeholder and value.args and value.args[0] is below[0]:
             raise DecodingError("a function that is not in its allow-list sets a state")
 
     def _pop_mark(self, _: object) -> None:
@@ -244,7 +201,7 @@ class Machine:
 
     def _frozenset(self, _: object) -> None:
         values = self._since_mark()
-        self._check_keys(values)
+        self._limits.check_keys(values)
         self._push_container(frozenset(values))
 
     def _dict(self, _: object) -> None:
@@ -286,7 +243,7 @@ class Machine:
         target = self._stack[-1]
         keys, items = values[::2], values[1::2]
         pairs = list(zip(keys, items, strict=True))
-        self._check_keys(keys)
+        self._limits.check_keys(keys, target)
         if type(target) is dict:
             target.update(pairs)
         elif type(target) is Placeholder and target.args is not None:
@@ -299,8 +256,8 @@ class Machine:
 
     def _add_items(self, _: object) -> None:
         values = self._since_mark()
-        self._check_keys(values)
         target = self._stack[-1]
+        self._limits.check_keys(values, target)
         if type(target) is not set:
             raise DecodingError("it adds to something that is no set")
         target.update(values)
@@ -321,6 +278,7 @@ class Machine:
         self._stack.append(self._named(module, name))
 
     def _named(self, module: str, name: str) -> Any:
+        self._limits.spend(len(module) + len(name))
         try:
             known = self._allowed.find(module, name)
         except DecodingError:
@@ -328,14 +286,11 @@ class Machine:
                 raise
             known = None
         if known is None:
-            self._may_stand_in(module, name)
+            if not self._placeholders:
+                raise DecodingError(f"{_name_of(module, name)} is not in its allow-list")
             return Placeholder(module, name)
         self._globals[id(known.target)] = _Global(known, module, name)
         return known.target
-
-    def _may_stand_in(self, module: str, name: str) -> None:
-        if not self._placeholders:
-            raise DecodingError(f"{safe_name(f'{module}.{name}')} is not in its allow-list")
 
     def _inst(self, names: str) -> None:
         module, _, name = names.partition(" ")
@@ -366,32 +321,28 @@ class Machine:
             raise DecodingError("it calls something with names that are no text")
         self._containers += 1
         if type(target) is Placeholder and target.args is None:
-            placeholder = Placeholder(target.module, target.name, args, kwargs, form=form)
-            placeholder.named = target
-            return placeholder
+            return Placeholder(target.module, target.name, args, kwargs, form=form, named=target)
         named = self._globals.get(id(target))
         if named is None:
             raise DecodingError("it calls something that it has not named")
         if named.known.call is reconstruct:
             return self._reconstruct(args)
-        placeholder = Placeholder(named.module, named.name, args, kwargs, form=form, named=target)
         try:
-            value = self._call(named, args, form, kwargs)
+            value = self._call(named.known, args, form, kwargs)
         except Exception as error:
             if self._placeholders:
-                return placeholder
-            raise _not_made(placeholder, error) from error
-        if type(value) not in SCALARS or named.known.new:
-            self._made[id(value)] = _Made(value, named.known, placeholder, [args, kwargs])
+                return named.placeholder(args, kwargs, form)
+            raise named.failure(error) from error
+        if type(value) not in SCALARS or named.known.needs_state:
+            self._made[id(value)] = _Made(value, named, form, [args, kwargs])
         return value
 
-    def _call(self, named: _Global, args: tuple[Any, ...], form: Form, kwargs: Any) -> Any:
-        known = named.known
+    def _call(self, known: Known, args: tuple[Any, ...], form: Form, kwargs: Any) -> Any:
         for value in (*args, *kwargs.values()):
             if type(value) in COPIED:
-                self._spend(len(value))
+                self._limits.spend(len(value))
             if known.target in (set, frozenset):
-                self._check_keys(value)
+                self._limits.check_keys(value)
         if form != "call" and known.new:
             return known.target.__new__(known.target, *args, **kwargs)
         if form != "call":
@@ -415,15 +366,18 @@ class Machine:
             return
         made = self._made_by_me(target)
         if type(state) is dict:
-            self._spend(len(state))
+            self._limits.spend(len(state))
         made.parts.append(state)
+        made.has_state = True
         try:
-            made.known.set_state(target, state)
+            made.named.known.set_state(target, state)
         except Exception as error:
             if not self._placeholders:
-                raise _not_made(made.placeholder, error) from error
-            made.placeholder.state = state
-            self._replace(target, made.placeholder)
+                raise made.named.failure(error) from error
+            args, kwargs = made.parts[:2]
+            placeholder = made.named.placeholder(args, kwargs, made.form)
+            placeholder.state = state
+            self._replace(target, placeholder)
 
     def _replace(self, value: Any, placeholder: Placeholder) -> None:
         self._stack[-1] = placeholder
@@ -438,80 +392,14 @@ class Machine:
             raise DecodingError("it changes something that it did not make")
         return made
 
-    # --- limits --------------------------------------------------------------------------
-
-    def _spend(self, count: int) -> None:
-        self._budget -= count
-        if self._budget < 0:
-            raise self._unfolds()
-
-    def _check_keys(self, values: Iterable[Any]) -> None:
-        for value in values:
-            kind = type(value)
-            if kind is int:
-                self._spend(value.bit_length() // WORD_BITS)
-            elif kind not in SCALARS:
-                self._check_key(value)
-
-    def _check_key(self, key: Any) -> None:
-        """Refuse a key that is so deep or large that to hash it takes too long, or too much."""
-        count, rest = 0, [(key, 0)]
-        while rest:
-            value, depth = rest.pop()
-            parts = self._parts(value)
-            count += 1 + len(parts)
-            if count > MAX_KEY_PARTS or depth > self._max_depth:
-                raise DecodingError("a key of a dict or a member of a set is too large")
-            rest.extend((part, depth + 1) for part in parts)
-        self._spend(count)
-
     def _parts(self, value: Any) -> list[Any]:
-        """Give what a value holds."""
-        kind = type(value)
-        if kind in SCALARS:
-            return []
-        if kind in (tuple, list, set, frozenset):
-            return list(value)
-        if kind is dict:
-            return [*value, *value.values()]
-        if kind is Placeholder:
+        """Give what a value holds, apart from what Python's own containers do."""
+        if type(value) is Placeholder:
             return [value.args, value.kwargs, value.state, value.items, value.pairs]
         made = self._made.get(id(value))
         return [] if made is None else made.parts
 
-    def _measure(self, root: Any) -> None:
-        """Refuse what is too deep, or unfolds to too many values where some are in many places."""
-        sizes: dict[int, tuple[int, int]] = {}
-        way_down: set[int] = set()
-        rest: list[tuple[Any, list[Any] | None]] = [(root, None)]
-        while rest:
-            value, parts = rest.pop()
-            key = id(value)
-            if parts is None:
-                if key in sizes or key in way_down or not (parts := self._parts(value)):
-                    continue
-                way_down.add(key)
-                self._check_depth(len(way_down))
-                rest.append((value, parts))
-                rest.extend((part, None) for part in parts)
-            else:
-                way_down.discard(key)
-                held = [sizes.get(id(part), (0, 1)) for part in parts]
-                depth = 1 + max(depth for depth, _ in held)
-                size = 1 + sum(size for _, size in held)
-                self._check_depth(depth)
-                if size > self._max_size:
-                    raise self._unfolds()
-                sizes[key] = depth, size
-
-    def _check_depth(self, depth: int) -> None:
-        if depth > self._max_depth:
-            raise DecodingError(f"it is deeper than {self._max_depth}")
-
-    def _unfolds(self) -> DecodingError:
-        return DecodingError(f"it unfolds to more than {self._max_size} values")
-
-    _STEPS: ClassVar = _steps(
+    _STEPS: ClassVar = steps(
         {
             "MARK": _mark,
             "POP": _pop,

@@ -1,0 +1,129 @@
+"""Bounds for the work that a few bytes of a pickle can ask for."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+from arqade.codecs._allowed import SCALARS
+from arqade.codecs._base import DecodingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Limits"]
+
+MAX_KEY_PARTS = 100_000
+"""How many values a key of a dict or a member of a set may consist of."""
+
+WORD_BITS = 64
+"""A number beyond this takes the longer to hash the larger it is."""
+
+MAX_EQUAL_HASHES = 100
+"""How many keys of a dict or members of a set may have the same hash: each is compared with all."""
+
+DISPERSED = frozenset({NoneType, bool, float, str, bytes, date, time, datetime, timedelta})
+"""Classes of keys that have too few values of the same hash, or a hash that can't be foreseen."""
+
+
+class Limits:
+    """What one pickle may ask for.
+
+    Args:
+        max_size: How many values it may unfold to, or let be copied.
+        max_depth: How deep they may lie in each other.
+        parts: Gives what a value holds that is none of Python's own containers.
+    """
+
+    def __init__(self, max_size: int, max_depth: int, parts: Callable[[Any], list[Any]]) -> None:
+        self.max_depth = max_depth
+        self._max_size = max_size
+        self._left = max_size
+        self._other_parts = parts
+        self._hashes: dict[int, dict[int, int]] = {}
+
+    def spend(self, count: int) -> None:
+        """Note that a payload lets so many values be copied or looked at.
+
+        Raises:
+            DecodingError: They are too many.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise self._unfolds()
+
+    def check_keys(self, keys: Iterable[Any], holder: object | None = None) -> None:
+        """Refuse keys that take too long to hash, or too many that have the same hash.
+
+        Args:
+            keys: Keys of a dict, or members of a set.
+            holder: The dict or set, if it may get more of them later.
+        """
+        hashes = {} if holder is None else self._hashes.setdefault(id(holder), {})
+        for key in keys:
+            kind = type(key)
+            if kind in DISPERSED or (kind is int and key.bit_length() <= WORD_BITS):
+                continue
+            self._check_key(key)
+            value = hash(key)
+            hashes[value] = hashes.get(value, 0) + 1
+            if hashes[value] > MAX_EQUAL_HASHES:
+                raise DecodingError("too many keys of a dict or members of a set have one hash")
+
+    def _check_key(self, key: Any) -> None:
+        """Refuse a key that is so deep or large that to hash it takes too long, or too much."""
+        count, rest = 0, [(key, 0)]
+        while rest:
+            value, depth = rest.pop()
+            parts = self._parts(value)
+            count += 1 + len(parts)
+            if type(value) in (int, Decimal):
+                count += value.__sizeof__() // WORD_BITS
+            if count > MAX_KEY_PARTS or depth > self.max_depth:
+                raise DecodingError("a key of a dict or a member of a set is too large")
+            rest.extend((part, depth + 1) for part in parts)
+        self.spend(count)
+
+    def _parts(self, value: Any) -> list[Any]:
+        kind = type(value)
+        if kind in SCALARS:
+            return []
+        if kind in (tuple, list, set, frozenset):
+            return list(value)
+        if kind is dict:
+            return [*value, *value.values()]
+        return self._other_parts(value)
+
+    def measure(self, root: Any) -> None:
+        """Refuse what is too deep, or unfolds to too many values where some are in many places."""
+        sizes: dict[int, tuple[int, int]] = {}
+        way_down: set[int] = set()
+        rest: list[tuple[Any, list[Any] | None]] = [(root, None)]
+        while rest:
+            value, parts = rest.pop()
+            key = id(value)
+            if parts is None:
+                if key in sizes or key in way_down or not (parts := self._parts(value)):
+                    continue
+                way_down.add(key)
+                self._check_depth(len(way_down))
+                rest.append((value, parts))
+                rest.extend((part, None) for part in parts)
+            else:
+                way_down.discard(key)
+                held = [sizes.get(id(part), (0, 1)) for part in parts]
+                depth = 1 + max(depth for depth, _ in held)
+                size = 1 + sum(size for _, size in held)
+                self._check_depth(depth)
+                if size > self._max_size:
+                    raise self._unfolds()
+                sizes[key] = depth, size
+
+    def _check_depth(self, depth: int) -> None:
+        if depth > self.max_depth:
+            raise DecodingError(f"it is deeper than {self.max_depth}")
+
+    def _unfolds(self) -> DecodingError:
+        return DecodingError(f"it unfolds to more than {self._max_size} values")
