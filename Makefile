@@ -17,7 +17,7 @@ TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-othe
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(TESTS) faults $(FAULTS) soak parity check docs bench bench-full \
+.PHONY: help demo test $(TESTS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
   bench-check bench-faults bench-docs generate format lock clean
 
 help: ## Show this list
@@ -67,6 +67,10 @@ faults-newest-sync:
 
 soak: .venv/ready
 	$(BIN)/python -m tests.soak $(OPTIONS)
+
+fuzz: .venv/ready ## Feed a million broken and hostile payloads to each decoder
+	ARQADE_FUZZ=$${ARQADE_FUZZ:-1000000} $(BIN)/python -m pytest --timeout=3600 \
+	  tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
 
 parity: .venv/ready ## Compare mock and Redis, async and sync, on thousands of random stories
 	ARQADE_PARITY_EXAMPLES=$${ARQADE_PARITY_EXAMPLES:-2000} $(BIN)/python -m pytest tests/parity

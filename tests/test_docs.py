@@ -7,7 +7,9 @@ import contextlib
 import inspect
 import re
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -59,9 +61,12 @@ def test_examples_compile(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-async def test_examples_run(page, redis_url, tmp_path):
+async def test_examples_run(page, redis_url, tmp_path, monkeypatch):
     """The examples of a page run one after the other; each finds an open `queue`."""
-    names = {}
+    # In a module, since pickle looks for classes there.
+    module = ModuleType("examples_of_the_page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    names = vars(module)
     with worker(redis_url, tmp_path):
         async with await RedisArqQueue.from_url(redis_url) as queue:
             for example in examples(page):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from arqade import MockArqQueue, RedisArqQueue
+from arqade import JSONCodec, MockArqQueue, MsgpackCodec, PickleCodec, RedisArqQueue
 from arqade.testing import QueueConformance
 
 
@@ -28,10 +28,18 @@ class TestBorrowed(QueueConformance):
         check_nothing_is_left(raw)
 
 
-class TestMock(QueueConformance):
+class TestJSON(QueueConformance):
     @pytest.fixture
-    async def queue(self):
-        async with MockArqQueue() as queue:
+    async def queue(self, redis_url, raw):
+        async with await RedisArqQueue.from_url(redis_url, codec=JSONCodec()) as queue:
+            yield queue
+        check_nothing_is_left(raw)
+
+
+class TestMock(QueueConformance):
+    @pytest.fixture(params=[PickleCodec(), MsgpackCodec()], ids=lambda codec: type(codec).__name__)
+    async def queue(self, request):
+        async with MockArqQueue(codec=request.param) as queue:
             yield queue
             if "closed" not in repr(queue):
                 assert queue.jobs == []

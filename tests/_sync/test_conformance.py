@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from arqade import SyncMockArqQueue, SyncRedisArqQueue
+from arqade import JSONCodec, MsgpackCodec, PickleCodec, SyncMockArqQueue, SyncRedisArqQueue
 from arqade.testing import SyncQueueConformance
 
 
@@ -29,10 +29,18 @@ class TestBorrowed(SyncQueueConformance):
         check_nothing_is_left(raw)
 
 
-class TestMock(SyncQueueConformance):
+class TestJSON(SyncQueueConformance):
     @pytest.fixture
-    def queue(self):
-        with SyncMockArqQueue() as queue:
+    def queue(self, redis_url, raw):
+        with SyncRedisArqQueue.from_url(redis_url, codec=JSONCodec()) as queue:
+            yield queue
+        check_nothing_is_left(raw)
+
+
+class TestMock(SyncQueueConformance):
+    @pytest.fixture(params=[PickleCodec(), MsgpackCodec()], ids=lambda codec: type(codec).__name__)
+    def queue(self, request):
+        with SyncMockArqQueue(codec=request.param) as queue:
             yield queue
             if "closed" not in repr(queue):
                 assert queue.jobs == []

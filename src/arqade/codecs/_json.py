@@ -26,6 +26,8 @@ MAX_INT = 2**53 - 1
 
 SPECIAL_FLOATS = ("nan", "inf", "-inf")
 
+TEXT_ALONE = frozenset({str})
+
 COMPACT = (",", ":")
 UTF_8 = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=COMPACT)
 ASCII = json.JSONEncoder(check_circular=False, separators=COMPACT)
@@ -130,8 +132,9 @@ class _Writer:
         return {TAG + tag: self._plain(body, depth + 1)}
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Any:
-        is_plain = all(type(key) is str for key in value)
-        if is_plain and not (len(value) == 1 and next(iter(value))[:1] == TAG):
+        if TEXT_ALONE.issuperset(map(type, value)) and not (
+            len(value) == 1 and next(iter(value))[:1] == TAG
+        ):
             return {key: self._plain(part, depth + 1) for key, part in value.items()}
         pairs = [[self._plain(part, depth + 1) for part in pair] for pair in value.items()]
         return {"$dict": pairs}

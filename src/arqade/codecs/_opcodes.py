@@ -46,7 +46,7 @@ def steps(operations: dict[str, Operation]) -> dict[bytes, Step]:
     Args:
         operations: What a machine does for opcodes, by their names.
     """
-    known = dict.fromkeys(SKIPPED, _skip)
+    known: dict[str, Operation] = dict.fromkeys(SKIPPED, _skip)
     known |= {name: _refuse(reason) for name, reason in REFUSED.items()} | operations
     table: dict[bytes, Step] = {}
     for opcode in pickletools.opcodes:
