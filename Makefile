@@ -18,7 +18,7 @@ FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test $(TESTS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
-  bench-check bench-faults bench-docs generate format lock clean
+  bench-check bench-faults bench-codecs bench-docs generate format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,7 +86,7 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 docs: .venv-docs/ready ## Build the documentation into docs/_build/html
 	.venv-docs/bin/sphinx-build -W --keep-going --quiet -aE -b html docs docs/_build/html
 
-bench: $(BENCHES) ## Measure it beside others (also bench-full, -check, -faults, -docs)
+bench: $(BENCHES) ## Measure it beside others (also bench-full, -check, -faults, -codecs, -docs)
 	.venv-bench-core/bin/python -m benchmarks $(OPTIONS)
 	.venv-bench-plots/bin/python -m benchmarks.plots
 
@@ -99,6 +99,9 @@ bench-check: $(BENCHES)
 
 bench-faults: $(BENCHES)
 	.venv-bench-core/bin/python -m benchmarks.faults $(OPTIONS)
+
+bench-codecs: .venv/ready
+	$(BIN)/python -m benchmarks.codecs
 
 bench-docs: .venv-bench-core/ready .venv-bench-plots/ready
 	.venv-bench-core/bin/python -m benchmarks.report docs/benchmarks

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
+from functools import cached_property
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
@@ -25,6 +27,9 @@ MAX_INT = 2**53 - 1
 """Larger integers are no longer exact for other readers of JSON."""
 
 SPECIAL_FLOATS = ("nan", "inf", "-inf")
+
+SAME = frozenset({str, bool, NoneType})
+"""Types whose values are the same in plain JSON."""
 
 TEXT_ALONE = frozenset({str})
 
@@ -62,6 +67,10 @@ class JSONCodec(TaggedCodec):
         ValueError: An argument is out of bounds, or two classes have one name.
     """
 
+    @cached_property
+    def _decoder(self) -> json.JSONDecoder:
+        return json.JSONDecoder(object_hook=self._untagged, parse_constant=_refuse_constant)
+
     @override
     def recognizes(self, data: bytes, /) -> bool:
         return data[:1] == b"{"
@@ -77,8 +86,7 @@ class JSONCodec(TaggedCodec):
 
     @override
     def _read(self, data: bytes) -> Any:
-        decoder = json.JSONDecoder(object_hook=self._untagged, parse_constant=_refuse_constant)
-        envelope = decoder.decode(data.decode())
+        envelope = self._decoder.decode(data.decode())
         if isinstance(envelope, dict) and type(envelope.get("a")) is list:
             envelope["a"] = tuple(envelope["a"])
         return envelope
@@ -114,7 +122,7 @@ class _Writer:
 
     def _plain(self, value: Any, depth: int) -> Any:
         kind = type(value)
-        if kind is str or kind is bool or value is None:
+        if kind in SAME:
             return value
         if kind is int:
             return value if -MAX_INT <= value <= MAX_INT else {"$int": hex(value)}
@@ -125,7 +133,7 @@ class _Writer:
         if depth > self._max_depth:
             raise too_deep(self._max_depth)
         if kind is list:
-            return [self._plain(part, depth + 1) for part in value]
+            return [part if type(part) in SAME else self._plain(part, depth + 1) for part in value]
         if kind is dict:
             return self._dict(value, depth)
         tag, body = self._table.describe(value, is_result=self._is_result)
@@ -135,7 +143,10 @@ class _Writer:
         if TEXT_ALONE.issuperset(map(type, value)) and not (
             len(value) == 1 and next(iter(value))[:1] == TAG
         ):
-            return {key: self._plain(part, depth + 1) for key, part in value.items()}
+            return {
+                key: part if type(part) in SAME else self._plain(part, depth + 1)
+                for key, part in value.items()
+            }
         pairs = [[self._plain(part, depth + 1) for part in pair] for pair in value.items()]
         return {"$dict": pairs}
 

@@ -8,6 +8,7 @@ lengths that a few bytes can name.
 from __future__ import annotations
 
 import io
+import pickle
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -98,9 +99,18 @@ class Machine:
             Exception: It is no pickle, or a constructor of an allowed class failed.
         """
         file = io.BytesIO(data)
-        read, known_steps = file.read, self._STEPS
+        read, known_steps, memo = file.read, self._STEPS, self._memo
+        memoize, short_text = pickle.MEMOIZE, pickle.SHORT_BINUNICODE
         while True:
-            step = known_steps.get(read(1))
+            code = read(1)
+            # Most opcodes are one of these two: they are not worth two calls.
+            if code == memoize:
+                memo[len(memo)] = self._stack[-1]
+                continue
+            if code == short_text:
+                self._stack.append(str(read(read(1)[0]), "utf-8", "surrogatepass"))
+                continue
+            step = known_steps.get(code)
             if step is None:
                 raise DecodingError("it ends too soon, or is no pickle")
             read_argument, operation, constant = step
@@ -114,6 +124,9 @@ class Machine:
                 break
         if file.tell() != len(data):
             raise DecodingError("something comes after its end")
+        return self._result()
+
+    def _result(self) -> Any:
         (value,) = self._stack
         if self._marks:
             raise DecodingError("it ends within a list")

@@ -57,10 +57,12 @@ class MsgpackCodec(TaggedCodec):
 
     @override
     def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
-        if is_deeper(envelope, self._max_depth):
-            raise too_deep(self._max_depth)
         writer = _Writer(self._msgpack, self._table, self._max_depth, is_result=is_result)
-        return writer.pack(envelope)
+        data = writer.pack(envelope)
+        # What is deeper has a byte for each level.
+        if len(data) > self._max_depth and is_deeper(envelope, self._max_depth):
+            raise too_deep(self._max_depth)
+        return data
 
     @override
     def _read(self, data: bytes) -> Any:

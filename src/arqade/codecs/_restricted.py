@@ -102,7 +102,9 @@ class RestrictedPickleCodec(PickleCodec):
         pickler = _Pickler(file, self._protocol)
         pickler.dump(envelope)
         data = file.getvalue()
-        if pickler.made_objects or is_deeper(envelope, self._max_depth):
+        # What is deeper has a byte for each level.
+        deep = len(data) > self._max_depth and is_deeper(envelope, self._max_depth)
+        if pickler.made_objects or deep:
             try:
                 self._decode(data)
             except DecodingError as error:

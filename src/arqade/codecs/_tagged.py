@@ -119,7 +119,8 @@ class TaggedCodec(BaseCodec):
         if len(data) > self._max_bytes:
             raise DecodingError(f"they are more than {self._max_bytes}")
         envelope = self._read(data)
-        if is_deeper(envelope, self._max_depth):
+        # What is deeper has a byte for each level.
+        if len(data) > self._max_depth and is_deeper(envelope, self._max_depth):
             raise DecodingError(f"it is deeper than {self._max_depth}")
         return envelope
 
