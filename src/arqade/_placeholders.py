@@ -74,7 +74,10 @@ class Placeholder:
         return hash((self.module, self.name))
 
     def _compared(self) -> tuple[object, ...]:
-        call = self.args, self.kwargs, self.state
+        # A class that is here, and one that is not, are the same; what another call gives is not.
+        called = self.named if isinstance(self.named, Placeholder) else None
+        called = None if called is None or called.args is None else called
+        call = called, self.args, self.kwargs, self.state
         return self.module, self.name, self.form, call, self.items, self.pairs
 
     @override
@@ -84,7 +87,11 @@ class Placeholder:
         if self.args is not None:
             words = [repr(value) for value in self.args]
             words += [f"{name}={value!r}" for name, value in self.kwargs.items()]
-            call = f"({', '.join(words)})"
+            called = self.named if isinstance(self.named, Placeholder) else None
+            given = (
+                f" given by {called!r}" if called is not None and called.args is not None else ""
+            )
+            call = f"{given}({', '.join(words)})"
         parts = {"state": self.state, "items": self.items, "pairs": self.pairs}
         rest = "".join(f" {name}={part!r}" for name, part in parts.items() if part)
         return f"<Placeholder {self.full_name}{call}{rest}>"

@@ -29,7 +29,7 @@ from arqade.codecs._pickle import ARQ_EXCEPTIONS, arq_exception
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["SCALARS", "AllowList", "Known", "reconstruct"]
+__all__ = ["SCALARS", "AllowList", "Known", "get_attribute", "reconstruct"]
 
 RECONSTRUCTOR: Any = vars(copyreg)["_reconstructor"]
 REBUILD: Any = vars(exceptions)["_rebuild"]
@@ -42,10 +42,6 @@ SCALARS = frozenset(
 
 PLAIN_TYPES = (bool, int, float, str, list, tuple, dict, object)
 """Classes that a payload may name, and that it makes without naming them."""
-
-OLD_MODULES = {"__builtin__": "builtins", "exceptions": "builtins", "copy_reg": "copyreg"}
-OLD_NAMES = {"builtins.xrange": "builtins.range"}
-"""Names of Python 2 that protocols 0 to 2 write."""
 
 MAX_UUID = 2**128 - 1
 
@@ -60,6 +56,10 @@ def _refuse_call(*_: object) -> None:
 
 def reconstruct(*_: object) -> None:
     """Mark what protocols 0 and 1 call to make an object: the machine does that itself."""
+
+
+def get_attribute(*_: object) -> None:
+    """Mark what is called to name a class's method, or what is defined in a class: as above."""
 
 
 @attrs.frozen(eq=False)
@@ -79,6 +79,9 @@ class Known:
 
     needs_state: bool = False
     """Whether an object without a state is none."""
+
+    is_tool: bool = False
+    """Whether payloads call it to make something else, and must not keep it."""
 
 
 def _expect(condition: object) -> None:
@@ -221,15 +224,16 @@ def _plain() -> dict[str, Known]:
         "builtins.bytearray": Known(bytearray, _make_bytearray),
         "builtins.complex": Known(complex, _make_complex),
         "builtins.range": Known(range, _make_range),
-        "_codecs.encode": Known(codecs.encode, _encode),
-        "copyreg._reconstructor": Known(RECONSTRUCTOR, reconstruct),
+        "builtins.getattr": Known(getattr, get_attribute, is_tool=True),
+        "_codecs.encode": Known(codecs.encode, _encode, is_tool=True),
+        "copyreg._reconstructor": Known(RECONSTRUCTOR, reconstruct, is_tool=True),
         "decimal.Decimal": Known(Decimal, _make_decimal),
         "uuid.UUID": Known(UUID, new=True, set_state=_set_uuid_state, needs_state=True),
         "collections.OrderedDict": Known(OrderedDict, _make_ordered_dict),
         "collections.deque": Known(deque, _make_deque),
         "collections.Counter": Known(Counter, _make_counter),
         "collections.defaultdict": Known(defaultdict, _make_defaultdict),
-        "arqade.exceptions._rebuild": Known(REBUILD, _rebuild_error),
+        "arqade.exceptions._rebuild": Known(REBUILD, _rebuild_error, is_tool=True),
     }
     known |= {f"builtins.{kind.__name__}": Known(kind) for kind in PLAIN_TYPES}
     known |= {
@@ -290,11 +294,11 @@ class AllowList:
                     raise ValueError(f"allow takes full names such as 'app.User', not {name!r}")
                 self.names.append(name)
                 self._lazy.add(name)
-                self._known.pop(name, None)
-            elif callable(name):
+            elif isinstance(getattr(name, "__qualname__", None), str):
                 full_name = f"{name.__module__}.{name.__qualname__}"
                 self.names.append(full_name)
-                self._known[full_name] = _of_caller(name)
+                # Plain data stay what they are: they are allowed, with the care that they need.
+                self._known.setdefault(full_name, _of_caller(name))
             else:
                 raise TypeError(f"allow takes names and classes, not {type(name).__name__}")
 
@@ -304,8 +308,7 @@ class AllowList:
         Raises:
             DecodingError: It is allowed, and not there.
         """
-        full_name = f"{OLD_MODULES.get(module, module)}.{name}"
-        full_name = OLD_NAMES.get(full_name, full_name)
+        full_name = f"{module}.{name}"
         known = self._known.get(full_name)
         if known is None and full_name in self._lazy:
             # An import that its caller allows; later ones find it done.
@@ -320,7 +323,7 @@ class AllowList:
             return Known(kind, kind, set_state=_set_error_state)
         try:
             return _of_caller(_import(full_name))
-        except (ImportError, AttributeError):
+        except Exception:  # noqa: BLE001 - a module may raise anything
             raise DecodingError(f"{safe_name(full_name)} is allowed, and not there") from None
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "CONTAINERS",
     "MAX_BYTES",
     "MAX_DEPTH",
     "BaseCodec",

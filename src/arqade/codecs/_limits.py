@@ -18,7 +18,7 @@ __all__ = ["Limits"]
 MAX_KEY_PARTS = 100_000
 """How many values a key of a dict or a member of a set may consist of."""
 
-WORD_BITS = 64
+WORD_BYTES = 8
 """A number beyond this takes the longer to hash the larger it is."""
 
 MAX_EQUAL_HASHES = 100
@@ -64,7 +64,7 @@ class Limits:
         hashes = {} if holder is None else self._hashes.setdefault(id(holder), {})
         for key in keys:
             kind = type(key)
-            if kind in DISPERSED or (kind is int and key.bit_length() <= WORD_BITS):
+            if kind in DISPERSED or (kind is int and key.bit_length() <= 8 * WORD_BYTES):
                 continue
             self._check_key(key)
             value = hash(key)
@@ -80,7 +80,7 @@ class Limits:
             parts = self._parts(value)
             count += 1 + len(parts)
             if type(value) in (int, Decimal):
-                count += value.__sizeof__() // WORD_BITS
+                count += value.__sizeof__() // WORD_BYTES
             if count > MAX_KEY_PARTS or depth > self.max_depth:
                 raise DecodingError("a key of a dict or a member of a set is too large")
             rest.extend((part, depth + 1) for part in parts)

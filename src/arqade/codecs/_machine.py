@@ -9,39 +9,38 @@ from __future__ import annotations
 
 import io
 import pickle
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from arqade._placeholders import Placeholder
-from arqade.codecs._allowed import SCALARS, reconstruct
-from arqade.codecs._base import DecodingError, safe_name
+from arqade.codecs._allowed import SCALARS, get_attribute, reconstruct
+from arqade.codecs._base import CONTAINERS, DecodingError, safe_name
 from arqade.codecs._limits import Limits
 from arqade.codecs._opcodes import STOP, steps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from arqade._placeholders import Form
     from arqade.codecs._allowed import AllowList, Known
 
 
 __all__ = ["Machine"]
 
+NOT_ITS_OWN = "it changes something that it did not make"
+
+NEVER_CHANGED = (type, Enum, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+"""What an allowed function may give and a payload must not change: others have it, too."""
+
+LAST_OF_PYTHON_2 = 2
+"""The last pickle protocol that writes the names of Python 2."""
+
 COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 """Arguments that a call may copy: a payload could have one copied again and again."""
-
-
-# Not by value: it is found by the object's identity, and keeps the object alive for that.
-@attrs.define(eq=False)
-class _Made:
-    """An object that this machine made by calling something."""
-
-    value: Any
-    named: _Global
-    form: Form
-    parts: list[Any]
-    """What it may hold: its arguments, keyword arguments, state and items."""
-
-    has_state: bool = False
 
 
 @attrs.define(eq=False)
@@ -52,19 +51,43 @@ class _Global:
     module: str
     name: str
 
-    def placeholder(self, args: Any, kwargs: Any, form: Form) -> Placeholder:
-        """Make what stands for an object that this would have made."""
-        target = self.known.target
-        return Placeholder(self.module, self.name, args, kwargs, form=form, named=target)
-
     def failure(self, error: Exception) -> DecodingError:
         """Make the error of an object that this can't make."""
         reason = error if isinstance(error, DecodingError) else type(error).__name__
         return DecodingError(f"{_name_of(self.module, self.name)} can't be made: {reason}")
 
 
+# Not by value: it is found by the object's identity, and keeps the object alive for that.
+@attrs.define(eq=False)
+class _Made:
+    """An object that this machine made by calling something."""
+
+    value: Any
+    named: _Global
+    placeholder: Placeholder
+    """What would stand for it."""
+
+    is_held: bool = False
+    """Whether something else may hold it already."""
+
+
 def _name_of(module: str, name: str) -> str:
     return safe_name(f"{module}.{name}")
+
+
+def _extend(target: Any, values: list[Any]) -> None:
+    """Append to a list of a kind (pickle.py, load_appends)."""
+    extend = getattr(target, "extend", None)
+    if extend is not None:
+        extend(values)
+    else:
+        for value in values:
+            target.append(value)
+
+
+def _update(target: Any, pairs: list[tuple[Any, Any]]) -> None:
+    for key, value in pairs:
+        target[key] = value
 
 
 class Machine:
@@ -88,6 +111,10 @@ class Machine:
         self._memo: dict[int, Any] = {}
         self._globals: dict[int, _Global] = {}
         self._made: dict[int, _Made] = {}
+        self._foreign: dict[int, Any] = {}
+        self._tools: dict[int, tuple[Placeholder, _Global]] = {}
+        self._loose_tools = 0
+        self._protocol = 0
         self._containers = 0
         self._shared = False
 
@@ -131,13 +158,16 @@ class Machine:
         if self._marks:
             raise DecodingError("it ends within a list")
         self._check_states()
+        if self._loose_tools and not self._placeholders:
+            [name, *_] = [tool.full_name for tool, _ in self._tools.values()]
+            raise DecodingError(f"{safe_name(name)} is not in its allow-list")
         if self._shared or self._containers > self._limits.max_depth:
             self._limits.measure(value)
         return value
 
     def _check_states(self) -> None:
         for made in self._made.values():
-            if made.named.known.needs_state and not made.has_state:
+            if made.named.known.needs_state and made.placeholder.state is None:
                 raise made.named.failure(DecodingError("it was given no state"))
 
     # --- the stack -----------------------------------------------------------------------
@@ -156,9 +186,10 @@ class Machine:
             self._since_mark()
             return
         value = self._stack.pop()
-        below = self._stack[-1:]
-        if below and type(value) is Placeholder and value.args and value.args[0] is below[0]:
-            raise DecodingError("a function that is not in its allow-list sets a state")
+        if type(value) is Placeholder and value.args and self._stack:
+            target, *state = value.args
+            if type(target) is Placeholder and target is self._stack[-1] and len(state) == 1:
+                raise DecodingError("a function that is not in its allow-list sets a state")
 
     def _pop_mark(self, _: object) -> None:
         self._since_mark()
@@ -169,7 +200,14 @@ class Machine:
     def _push_again(self, value: Any) -> None:
         if type(value) not in SCALARS:
             self._shared = True
+            self._loose_tools += id(value) in self._tools
+            made = self._made.get(id(value))
+            if made is not None:
+                made.is_held = True
         self._stack.append(value)
+
+    def _proto(self, protocol: int) -> None:
+        self._protocol = protocol
 
     def _get(self, index: int) -> None:
         self._push_again(self._memo[int(index)])
@@ -232,18 +270,11 @@ class Machine:
     def _append_all(self, values: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is list:
+            self._check_own(target)
             target.extend(values)
-        elif type(target) is Placeholder and target.args is not None:
-            target.items.extend(values)
         else:
-            made = self._made_by_me(target)
-            extend = getattr(target, "extend", None)
-            if extend is not None:
-                extend(values)
-            else:
-                for value in values:
-                    target.append(value)
-            made.parts.extend(values)
+            self._placeholder_of(target).items.extend(values)
+            self._change(target, lambda: _extend(target, values))
 
     def _set_item(self, _: object) -> None:
         value = self._stack.pop()
@@ -254,26 +285,29 @@ class Machine:
 
     def _set_items_of(self, values: list[Any]) -> None:
         target = self._stack[-1]
-        keys, items = values[::2], values[1::2]
-        pairs = list(zip(keys, items, strict=True))
-        self._limits.check_keys(keys, target)
+        keys = values[::2]
+        pairs = list(zip(keys, values[1::2], strict=True))
         if type(target) is dict:
+            self._check_own(target)
+            self._limits.check_keys(keys, target)
             target.update(pairs)
-        elif type(target) is Placeholder and target.args is not None:
-            target.pairs.extend(pairs)
         else:
-            made = self._made_by_me(target)
-            for key, item in pairs:
-                target[key] = item
-            made.parts.extend(values)
+            self._placeholder_of(target).pairs.extend(pairs)
+            self._limits.check_keys(keys, target)
+            self._change(target, lambda: _update(target, pairs))
 
     def _add_items(self, _: object) -> None:
         values = self._since_mark()
         target = self._stack[-1]
-        self._limits.check_keys(values, target)
         if type(target) is not set:
             raise DecodingError("it adds to something that is no set")
+        self._check_own(target)
+        self._limits.check_keys(values, target)
         target.update(values)
+
+    def _check_own(self, container: Any) -> None:
+        if id(container) in self._foreign:
+            raise DecodingError(NOT_ITS_OWN)
 
     # --- objects -------------------------------------------------------------------------
 
@@ -292,17 +326,27 @@ class Machine:
 
     def _named(self, module: str, name: str) -> Any:
         self._limits.spend(len(module) + len(name))
+        if self._protocol <= LAST_OF_PYTHON_2:
+            renamed = IMPORT_MAPPING.get(module, module), name
+            module, name = NAME_MAPPING.get((module, name), renamed)
         try:
-            known = self._allowed.find(module, name)
+            return self._found(module, name)
         except DecodingError:
-            if not self._placeholders:
-                raise
-            known = None
+            if self._placeholders:
+                return Placeholder(module, name)
+            raise
+
+    def _found(self, module: str, name: str) -> Any:
+        known = self._allowed.find(module, name)
         if known is None:
-            if not self._placeholders:
-                raise DecodingError(f"{_name_of(module, name)} is not in its allow-list")
-            return Placeholder(module, name)
-        self._globals[id(known.target)] = _Global(known, module, name)
+            raise DecodingError(f"{_name_of(module, name)} is not in its allow-list")
+        named = _Global(known, module, name)
+        if known.is_tool:
+            tool = Placeholder(module, name)
+            self._tools[id(tool)] = tool, named
+            self._loose_tools += 1
+            return tool
+        self._globals[id(known.target)] = named
         return known.target
 
     def _inst(self, names: str) -> None:
@@ -333,87 +377,117 @@ class Machine:
         if not all(type(name) is str for name in kwargs):
             raise DecodingError("it calls something with names that are no text")
         self._containers += 1
-        if type(target) is Placeholder and target.args is None:
-            return Placeholder(target.module, target.name, args, kwargs, form=form, named=target)
-        named = self._globals.get(id(target))
+        named = self._what_is_called(target)
         if named is None:
-            raise DecodingError("it calls something that it has not named")
-        if named.known.call is reconstruct:
-            return self._reconstruct(args)
+            # A class, a function, or what another call would have given.
+            return Placeholder(target.module, target.name, args, kwargs, form=form, named=target)
+        placeholder = Placeholder(named.module, named.name, args, kwargs, form=form, named=target)
         try:
-            value = self._call(named.known, args, form, kwargs)
+            value = self._called(named, args, form, kwargs)
         except Exception as error:
             if self._placeholders:
-                return named.placeholder(args, kwargs, form)
+                return placeholder
             raise named.failure(error) from error
-        if type(value) not in SCALARS or named.known.needs_state:
-            self._made[id(value)] = _Made(value, named, form, [args, kwargs])
+        if type(value) is Placeholder or id(value) in self._made:
+            return value
+        if isinstance(value, NEVER_CHANGED) or type(value) in CONTAINERS:
+            self._foreign[id(value)] = value
+        elif type(value) not in SCALARS or named.known.needs_state:
+            self._made[id(value)] = _Made(value, named, placeholder)
         return value
 
-    def _call(self, known: Known, args: tuple[Any, ...], form: Form, kwargs: Any) -> Any:
+    def _what_is_called(self, target: Any) -> _Global | None:
+        """Give what a target was named as; None if it is not here, and a placeholder stands in."""
+        tool = self._tools.get(id(target))
+        if tool is not None:
+            self._loose_tools -= 1
+            return tool[1]
+        named = self._globals.get(id(target))
+        if named is None and type(target) is not Placeholder:
+            raise DecodingError("it calls something that it has not named")
+        return named
+
+    def _called(self, named: _Global, args: tuple[Any, ...], form: Form, kwargs: Any) -> Any:
+        known = named.known
+        if known.call is reconstruct:
+            return self._reconstructed(*args)
+        if known.call is get_attribute:
+            return self._attribute(*args)
         for value in (*args, *kwargs.values()):
             if type(value) in COPIED:
                 self._limits.spend(len(value))
             if known.target in (set, frozenset):
                 self._limits.check_keys(value)
-        if form != "call" and known.new:
-            return known.target.__new__(known.target, *args, **kwargs)
-        if form != "call":
+        if form == "call":
+            return known.call(*args)
+        if not known.new:
             raise DecodingError("pickle makes none so")
-        return known.call(*args)
+        return known.target.__new__(known.target, *args, **kwargs)
 
-    def _reconstruct(self, args: tuple[Any, ...]) -> Any:
+    def _reconstructed(self, kind: Any, base: Any, state: Any) -> Any:
         """Make an object as protocols 0 and 1 do, of a class without a built-in base."""
-        kind, base, state = args
         if base is not object or state is not None:
-            raise DecodingError("it reconstructs what protocol 2 and later make")
+            raise DecodingError("protocol 2 and later make such objects")
         return self._make(kind, (), "new")
+
+    def _attribute(self, owner: Any, name: Any) -> Any:
+        """Name what is defined in a class, as pickle does for methods, and before protocol 4."""
+        named = self._globals.get(id(owner))
+        if named is None or type(name) is not str:
+            raise DecodingError("what it belongs to was not named")
+        return self._found(named.module, f"{named.name}.{name}")
 
     def _build(self, _: object) -> None:
         state = self._stack.pop()
         target = self._stack[-1]
-        if type(target) is Placeholder and target.args is not None:
-            if target.state is not None:
-                raise DecodingError("it gives an object a state twice")
-            target.state = state
-            return
-        made = self._made_by_me(target)
+        placeholder = self._placeholder_of(target)
         if type(state) is dict:
             self._limits.spend(len(state))
-        made.parts.append(state)
-        made.has_state = True
-        try:
-            made.named.known.set_state(target, state)
-        except Exception as error:
-            if not self._placeholders:
-                raise made.named.failure(error) from error
-            args, kwargs = made.parts[:2]
-            placeholder = made.named.placeholder(args, kwargs, made.form)
-            placeholder.state = state
-            self._replace(target, placeholder)
+        if target is placeholder and placeholder.state is not None:
+            raise DecodingError("it gives an object a state twice")
+        placeholder.state = state
+        if target is not placeholder:
+            set_state = self._made[id(target)].named.known.set_state
+            self._change(target, lambda: set_state(target, state))
 
-    def _replace(self, value: Any, placeholder: Placeholder) -> None:
-        self._stack[-1] = placeholder
-        for index, known in self._memo.items():
-            if known is value:
-                self._memo[index] = placeholder
-
-    def _made_by_me(self, value: Any) -> _Made:
-        """Give what is known of an object; a payload changes none but those that it made."""
-        made = self._made.get(id(value))
+    def _placeholder_of(self, target: Any) -> Placeholder:
+        """Give what keeps what an object is given: a payload changes none but those it made."""
+        if type(target) is Placeholder and target.args is not None:
+            return target
+        made = self._made.get(id(target))
         if made is None:
-            raise DecodingError("it changes something that it did not make")
-        return made
+            raise DecodingError(NOT_ITS_OWN)
+        return made.placeholder
+
+    def _change(self, target: Any, change: Callable[[], None]) -> None:
+        """Change the object on top, if it was made; its placeholder takes its place if it fails."""
+        made = self._made.get(id(target))
+        if made is None:
+            return
+        try:
+            change()
+        except Exception as error:
+            if not self._placeholders or made.is_held:
+                # What holds it would be left with half of it.
+                raise made.named.failure(error) from error
+            self._stack[-1] = made.placeholder
+            for index, known in self._memo.items():
+                if known is target:
+                    self._memo[index] = made.placeholder
 
     def _parts(self, value: Any) -> list[Any]:
         """Give what a value holds, apart from what Python's own containers do."""
-        if type(value) is Placeholder:
-            return [value.args, value.kwargs, value.state, value.items, value.pairs]
-        made = self._made.get(id(value))
-        return [] if made is None else made.parts
+        if type(value) is not Placeholder:
+            made = self._made.get(id(value))
+            if made is None:
+                return []
+            value = made.placeholder
+        parts = [value.args, value.kwargs, value.state, value.items, value.pairs]
+        return [*parts, value.named] if type(value.named) is Placeholder else parts
 
     _STEPS: ClassVar = steps(
         {
+            "PROTO": _proto,
             "MARK": _mark,
             "POP": _pop,
             "POP_MARK": _pop_mark,

@@ -29,7 +29,7 @@ PUSHED = frozenset(
 )
 """Opcodes that push their argument."""
 
-SKIPPED = frozenset({"PROTO", "FRAME"})
+SKIPPED = frozenset({"FRAME"})
 """Opcodes that need nothing to be done."""
 
 REFUSED = {

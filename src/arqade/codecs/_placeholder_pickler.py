@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from _compat_pickle import REVERSE_IMPORT_MAPPING, REVERSE_NAME_MAPPING
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +19,24 @@ __all__ = ["dumps"]
 BATCH = 1000
 """How many items of a list or dict are written at once, as in pickle."""
 
-STACK_GLOBAL_PROTOCOL = 4
-"""From here on pickles take a global's names from the stack."""
+TEXTUAL_PROTOCOL = 0
+"""It has no opcodes for many items at once."""
 
 NEW_PROTOCOL = 2
 """From here on pickles make objects by ``__new__``."""
 
+NAMES_PROTOCOL = 3
+"""From here on pickles have the names of Python 3."""
+
+SETS_PROTOCOL = 4
+"""From here on pickles have sets, and take a global's names from the stack."""
 
 if TYPE_CHECKING:
 
     class _PythonPickler:
         """What is used here of the standard library's pickler in Python."""
 
+        framer: Any
         memo: dict[int, tuple[int, Any]]
 
         def __init__(self, file: io.BytesIO, protocol: int) -> None: ...
@@ -44,7 +51,7 @@ else:
 
 
 class _PlaceholderPickler(_PythonPickler):
-    """The pickler in Python, which writes what the one in C does, and placeholders as well."""
+    """The pickler in Python, which writes placeholders, and all else as the one in C does."""
 
     def __init__(self, file: io.BytesIO, protocol: int) -> None:
         super().__init__(file, protocol)
@@ -53,27 +60,42 @@ class _PlaceholderPickler(_PythonPickler):
 
     @override
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:  # noqa: FBT002 - pickle's
-        if type(obj) is not Placeholder:
+        kind = type(obj)
+        ours = kind is Placeholder or (kind in (list, dict, set) and len(obj) >= BATCH)
+        if not ours or (self._protocol == TEXTUAL_PROTOCOL and kind is not Placeholder):
             super().save(obj, save_persistent_id)
-        elif (known := self.memo.get(id(obj))) is not None:
+            return
+        self.framer.commit_frame()
+        if (known := self.memo.get(id(obj))) is not None:
             self.write(self.get(known[0]))
-        elif obj.args is None:
-            self._save_name(obj)
+        elif kind is Placeholder:
+            self._save_placeholder(obj)
+        elif kind is set and self._protocol < SETS_PROTOCOL:
+            super().save(obj, save_persistent_id)
         else:
-            self._save_call(obj)
+            self._save_large(obj)
 
-    def _save_name(self, named: Placeholder) -> None:
-        if self._protocol >= STACK_GLOBAL_PROTOCOL:
-            self.save(named.module)
-            self.save(named.name)
+    def _save_placeholder(self, obj: Placeholder) -> None:
+        if obj.args is not None:
+            self._save_call(obj)
+            return
+        if self._protocol >= SETS_PROTOCOL:
+            self.save(obj.module)
+            self.save(obj.name)
             self.write(pickle.STACK_GLOBAL)
+        elif "." in obj.name:
+            raise _unwritable(obj, self._protocol)
         else:
-            self.write(pickle.GLOBAL + f"{named.module}\n{named.name}\n".encode())
-        self.memoize(named)
+            names = obj.module, obj.name
+            if self._protocol < NAMES_PROTOCOL:
+                renamed = REVERSE_IMPORT_MAPPING.get(obj.module, obj.module), obj.name
+                names = REVERSE_NAME_MAPPING.get(names, renamed)
+            self.write(pickle.GLOBAL + "\n".join((*names, "")).encode())
+        self.memoize(obj)
 
     def _save_call(self, obj: Placeholder) -> None:
         if obj.form in ("new", "new_ex") and self._protocol < NEW_PROTOCOL:
-            raise pickle.PicklingError(f"protocol {self._protocol} can't write {obj.full_name}")
+            raise _unwritable(obj, self._protocol)
         named = obj.named
         if named is None:
             key = obj.module, obj.name
@@ -97,9 +119,10 @@ class _PlaceholderPickler(_PythonPickler):
             self.write(pickle.BUILD)
 
     def _save_many(self, rows: Iterable[tuple[Any, ...]], one: bytes, many: bytes) -> None:
+        """Write what an iterator gave (pickle.py, _batch_appends)."""
         rest = iter(rows)
         while batch := list(islice(rest, BATCH)):
-            single = len(batch) == 1 or self._protocol == 0
+            single = len(batch) == 1 or self._protocol == TEXTUAL_PROTOCOL
             if not single:
                 self.write(pickle.MARK)
             for row in batch:
@@ -109,6 +132,38 @@ class _PlaceholderPickler(_PythonPickler):
                     self.write(one)
             if not single:
                 self.write(many)
+
+    def _save_large(self, obj: Any) -> None:
+        """Write a large list, dict or set in the batches of the pickler in C.
+
+        It looks for more after each full batch of a dict or a set, and makes none of one item of a
+        list, other than the pickler in Python (_pickle.c, batch_list_exact, batch_dict_exact).
+        """
+        if type(obj) is list:
+            begin, many = pickle.EMPTY_LIST, pickle.APPENDS
+        elif type(obj) is dict:
+            begin, many = pickle.EMPTY_DICT, pickle.SETITEMS
+        else:
+            begin, many = pickle.EMPTY_SET, pickle.ADDITEMS
+        self.write(begin)
+        self.memoize(obj)
+        rows = obj.items() if type(obj) is dict else ((item,) for item in obj)
+        rest = iter(rows)
+        left = len(obj)
+        while True:
+            batch = list(islice(rest, BATCH))
+            self.write(pickle.MARK)
+            for row in batch:
+                for value in row:
+                    self.save(value)
+            self.write(many)
+            left -= len(batch)
+            if len(batch) < BATCH or (left == 0 and type(obj) is list):
+                break
+
+
+def _unwritable(placeholder: Placeholder, protocol: int) -> pickle.PicklingError:
+    return pickle.PicklingError(f"protocol {protocol} can't write {placeholder.full_name}")
 
 
 def dumps(envelope: dict[str, Any], protocol: int) -> bytes:

@@ -91,6 +91,10 @@ class RestrictedPickleCodec(PickleCodec):
         self._max_depth = check_integer("max_depth", max_depth, least=1, most=10_000)
 
     @override
+    def loads(self, data: bytes, /) -> dict[str, Any]:
+        return BaseCodec.loads(self, data)
+
+    @override
     def worker_settings(self) -> WorkerCodecSettings:
         return BaseCodec.worker_settings(self)
 
@@ -104,7 +108,7 @@ class RestrictedPickleCodec(PickleCodec):
         data = file.getvalue()
         # What is deeper has a byte for each level.
         deep = len(data) > self._max_depth and is_deeper(envelope, self._max_depth)
-        if pickler.made_objects or deep:
+        if pickler.made_objects or deep or len(data) > self._max_bytes:
             try:
                 self._decode(data)
             except DecodingError as error:
