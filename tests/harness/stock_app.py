@@ -1,4 +1,4 @@
-"""An application of stock arq: it knows nothing of arqade.
+"""An application of stock arq: it knows nothing of arqade, unless it is told to use a codec.
 
 ``python -m arq tests.harness.stock_app.WorkerSettings`` runs its worker, on the server that
 ARQADE_TEST_WORKER_REDIS names. ARQADE_TEST_WORKER_SETTINGS holds more settings, as JSON.
@@ -12,13 +12,18 @@ import os
 import sys
 import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arq import cron
 from arq.connections import RedisSettings
-from arq.worker import Retry, func
+from arq.worker import Retry, create_worker, func
 
 from tests.harness.stock_values import CustomError, Elsewhere, UndecodableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arq.typing import StartupShutdown
 
 RAN = "test:ran"
 """A list: the ids of the jobs that were started, once for each try."""
@@ -141,6 +146,15 @@ async def sleep_long(_: Context) -> None:
     await asyncio.sleep(3600)
 
 
+async def read_others(ctx: Context) -> list[Any]:
+    """Enqueue and read jobs and results as arq itself does."""
+    redis = ctx["redis"]
+    job = await redis.enqueue_job("echo", 1)
+    value = await job.result(timeout=10, poll_delay=PAUSE)
+    info, results, jobs = await job.info(), await redis.all_job_results(), await redis.queued_jobs()
+    return [value, info.result, [each.function for each in results], jobs[0].function]
+
+
 async def tick(_: Context) -> str:
     return "tick"
 
@@ -180,6 +194,7 @@ class WorkerSettings:
         retry_when_asked,
         swallow_cancellation,
         sleep_long,
+        read_others,
         func(sleep_long, name="time_out", timeout=0.05),
         func(echo, name="keep_nothing", keep_result=0),
         func(echo, name="keep_forever", keep_result_forever=True),
@@ -194,12 +209,49 @@ def to_json(envelope: dict[str, Any]) -> bytes:
     return json.dumps(envelope).encode()
 
 
-def set_up(*, cron_jobs: bool = False, json_jobs: bool = False, **settings: Any) -> None:
+def settings_for(codec: str) -> dict[str, Any]:
+    """Give the settings that an application takes over for a codec, and more functions."""
+    from tests.harness import payload_codecs  # noqa: PLC0415 - nothing else needs arqade
+
+    return {
+        **payload_codecs.codec_named(codec).worker_settings(),
+        "functions": (*WorkerSettings.functions, *payload_codecs.TASKS),
+    }
+
+
+def starting(others: list[dict[str, Any]]) -> StartupShutdown:
+    """Make a hook that starts more workers, by what differs in their settings."""
+
+    async def start(ctx: Context) -> None:
+        alone = {"on_startup": None, "on_shutdown": None, "handle_signals": False}
+        workers = [create_worker(WorkerSettings, **settings, **alone) for settings in others]
+        ctx["others"] = [asyncio.create_task(worker.main()) for worker in workers]
+        await say_ready(ctx)
+
+    return start
+
+
+async def stop_others(ctx: Context) -> None:
+    for task in ctx["others"]:
+        task.cancel()
+    await asyncio.wait(ctx["others"])
+
+
+def set_up(
+    *,
+    cron_jobs: bool = False,
+    json_jobs: bool = False,
+    codec: str | None = None,
+    codecs: Sequence[str] = (),
+    **settings: Any,
+) -> None:
     """Apply settings.
 
     Args:
         cron_jobs: Whether to have cron jobs.
         json_jobs: Whether to write and read JSON.
+        codec: Which of `payload_codecs` to use; its functions are there, too.
+        codecs: More workers to run in this process, each with a codec and a queue of that name.
         **settings: arq's own.
     """
     if cron_jobs:
@@ -210,6 +262,11 @@ def set_up(*, cron_jobs: bool = False, json_jobs: bool = False, **settings: Any)
         )
     if json_jobs:
         settings |= {"job_serializer": to_json, "job_deserializer": json.loads}
+    if codec is not None:
+        settings |= settings_for(codec)
+    if codecs:
+        others = [{**settings, **settings_for(name), "queue_name": name} for name in codecs]
+        settings |= {"on_startup": starting(others), "on_shutdown": stop_others}
     for name, value in settings.items():
         setattr(WorkerSettings, name, value)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 from arqade._compat import override
 from arqade._validation import MAX_TIME_MS
 from arqade.exceptions import JobDeserializationError, JobSerializationError
+from arqade.models import MAX_JOB_TRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,7 +271,7 @@ def _check_fields(envelope: dict[str, Any]) -> None:
         and isinstance(envelope.get("a"), tuple | list)
         and isinstance(kwargs, dict)
         and all(isinstance(name, str) for name in kwargs)
-        and (job_try is None or type(job_try) is int)
+        and (job_try is None or (type(job_try) is int and 0 <= job_try <= MAX_JOB_TRY))
         and type(time) is int
         and 0 <= time <= MAX_TIME_MS
     )

@@ -107,7 +107,8 @@ class PickleCodec(BaseCodec):
 def dumps(envelope: dict[str, Any], protocol: int) -> bytes:
     """Pickle an envelope, placeholders included."""
     try:
-        return pickle.dumps(envelope, protocol)
+        # Without Python 2's names in protocols 0 to 2, which take a TimeoutError for an OSError.
+        return pickle.dumps(envelope, protocol, fix_imports=False)
     except PlaceholderFoundError:
         # The pickler in C can't write what these stand for; this one can, slowly.
         from arqade.codecs import _placeholder_pickler  # noqa: PLC0415 - hardly ever needed

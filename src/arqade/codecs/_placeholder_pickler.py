@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         framer: Any
         memo: dict[int, tuple[int, Any]]
 
-        def __init__(self, file: io.BytesIO, protocol: int) -> None: ...
+        def __init__(self, file: io.BytesIO, protocol: int, *, fix_imports: bool) -> None: ...
         def dump(self, obj: Any) -> None: ...
         def save(self, obj: Any, save_persistent_id: bool = ...) -> None: ...
         def write(self, data: bytes) -> None: ...
@@ -54,7 +54,7 @@ class _PlaceholderPickler(_PythonPickler):
     """The pickler in Python, which writes placeholders, and all else as the one in C does."""
 
     def __init__(self, file: io.BytesIO, protocol: int) -> None:
-        super().__init__(file, protocol)
+        super().__init__(file, protocol, fix_imports=False)
         self._protocol = protocol
         self._named: dict[tuple[str, str], Placeholder] = {}
 

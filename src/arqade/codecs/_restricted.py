@@ -103,7 +103,7 @@ class RestrictedPickleCodec(PickleCodec):
         if self._on_forbidden == "placeholder" or is_result(envelope):
             return super()._encode(envelope)
         file = io.BytesIO()
-        pickler = _Pickler(file, self._protocol)
+        pickler = _Pickler(file, self._protocol, fix_imports=False)
         pickler.dump(envelope)
         data = file.getvalue()
         # What is deeper has a byte for each level.

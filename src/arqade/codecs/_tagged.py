@@ -110,9 +110,19 @@ class TaggedCodec(BaseCodec):
         try:
             return self._write(envelope, is_result=True)
         except Exception:  # noqa: BLE001 - a foreign class may raise anything
-            # Too deep, say. The job has run, and that must be told.
-            stand_in = {**envelope, "r": self._table.stand_in(envelope["r"])}
-            return self._write(stand_in, is_result=True)
+            # Something is too deep, or holds itself. The job has run, and that must be told.
+            safe = {**envelope, "r": self._safe(envelope["r"])}
+            # Its arguments were encoded once, but it may have changed them.
+            safe["a"] = tuple(self._safe(value) for value in envelope.get("a", ()))
+            safe["k"] = {name: self._safe(item) for name, item in envelope.get("k", {}).items()}
+            return self._write(safe, is_result=True)
+
+    def _safe(self, value: Any) -> Any:
+        try:
+            self._write({"r": value}, is_result=True)
+        except Exception:  # noqa: BLE001 - as above
+            return self._table.stand_in(value)
+        return value
 
     @override
     def _decode(self, data: bytes) -> Any:
