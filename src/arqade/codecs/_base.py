@@ -33,6 +33,7 @@ __all__ = [
     "reason_of",
     "safe_name",
     "shown",
+    "text_of",
 ]
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -99,10 +100,15 @@ def full_name(kind: type) -> str:
     return f"{prefix}{kind.__qualname__}"
 
 
+def text_of(value: str) -> str:
+    """Give a plain text, also of one whose class is a subclass."""
+    return str.__str__(value)
+
+
 def shown(value: object, show: Callable[[object], str] = repr) -> str:
     """Give a value's text, whatever its class does."""
     try:
-        return str(show(value))
+        return text_of(show(value))
     except Exception:  # noqa: BLE001 - a foreign class may raise anything
         return f"<{full_name(type(value))}>"
 
@@ -159,7 +165,8 @@ class BaseCodec(abc.ABC):
             JobSerializationError: A value can't be encoded. It has no ``job_id``.
         """
         try:
-            return self._encode(envelope)
+            # A codec may have given a subclass.
+            return self._encode(envelope if type(envelope) is dict else dict(envelope))
         except Exception as error:  # noqa: BLE001 - foreign classes may raise anything
             reason = reason_of(error)
         # Not while the error is handled: its words may quote a value.

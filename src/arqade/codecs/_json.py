@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
 from arqade.codecs._base import DecodingError
-from arqade.codecs._tagged import TaggedCodec, too_deep
+from arqade.codecs._tagged import TaggedCodec, TagWriter, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arqade.codecs._table import Table
+    from arqade.codecs._table import Place
 
 __all__ = ["JSONCodec"]
 
@@ -33,9 +33,7 @@ SAME = frozenset({str, bool, NoneType})
 
 TEXT_ALONE = frozenset({str})
 
-COMPACT = (",", ":")
-UTF_8 = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=COMPACT)
-ASCII = json.JSONEncoder(check_circular=False, separators=COMPACT)
+ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
 class JSONCodec(TaggedCodec):
@@ -76,19 +74,20 @@ class JSONCodec(TaggedCodec):
         return data[:1] == b"{"
 
     @override
-    def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
-        plain = _Writer(self._table, self._max_depth, is_result=is_result).envelope(envelope)
-        try:
-            return UTF_8.encode(plain).encode()
-        except UnicodeEncodeError:
-            # A lone surrogate, which only an escape can stand for.
-            return ASCII.encode(plain).encode()
+    def _write(self, envelope: dict[str, Any], place: Place) -> bytes:
+        plain = _Writer(self._table, self._max_depth, place).envelope(envelope)
+        # A lone surrogate is no UTF-8; escapes of two would be read as one character.
+        return ENCODER.encode(plain).encode(errors="surrogatepass")
 
     @override
     def _read(self, data: bytes) -> Any:
-        envelope = self._decoder.decode(data.decode())
-        if isinstance(envelope, dict) and type(envelope.get("a")) is list:
-            envelope["a"] = tuple(envelope["a"])
+        envelope = self._decoder.decode(data.decode(errors="surrogatepass"))
+        if isinstance(envelope, dict):
+            args = envelope.get("a")
+            if type(args) is list:
+                envelope["a"] = tuple(args)
+            elif type(args) is _List:
+                envelope["a"] = list(args)
         return envelope
 
     def _untagged(self, plain: dict[str, Any]) -> Any:
@@ -101,24 +100,24 @@ class JSONCodec(TaggedCodec):
         return self._table.make(key[1:], body) if make is None else make(body)
 
 
-class _Writer:
-    """Turns values into what plain JSON has."""
+class _List(list[Any]):
+    """Arguments that are a list, to be told from the usual tuple."""
 
-    def __init__(self, table: Table, max_depth: int, *, is_result: bool) -> None:
-        self._table = table
-        self._max_depth = max_depth
-        self._is_result = is_result
+
+class _Writer(TagWriter):
+    """Turns values into what plain JSON has."""
 
     def envelope(self, envelope: dict[str, Any]) -> Any:
         """Give the plain form of an envelope, whose arguments are a plain list."""
-        plain = self._dict(envelope, 0)
-        args = envelope.get("a")
-        if type(args) is tuple:
-            plain["a"] = [self._plain(value, 1) for value in args]
-        elif type(args) is list:
-            # To be told from the usual tuple.
-            plain["a"] = {"$list": plain["a"]}
-        return plain
+        args: Any = envelope.get("a")
+        if type(args) in (tuple, list):
+            plain = list(args) if type(args) is tuple else _List(args)
+            envelope = {**envelope, "a": plain}
+        return self._dict(envelope, 0)
+
+    @override
+    def body(self, body: Any, depth: int) -> Any:
+        return self._plain(body, depth)
 
     def _plain(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -130,14 +129,19 @@ class _Writer:
             return value if math.isfinite(value) else {"$float": str(value)}
         if kind is bytes:
             return {"$bytes": base64.b64encode(value).decode()}
-        if depth > self._max_depth:
+        if depth >= self._max_depth:
             raise too_deep(self._max_depth)
         if kind is list:
-            return [part if type(part) in SAME else self._plain(part, depth + 1) for part in value]
+            return self._list(value, depth)
         if kind is dict:
             return self._dict(value, depth)
-        tag, body = self._table.describe(value, is_result=self._is_result)
-        return {TAG + tag: self._plain(body, depth + 1)}
+        if kind is _List:
+            return {"$list": self._list(value, depth)}
+        tag, body = self._tagged(value, depth)
+        return {TAG + tag: body}
+
+    def _list(self, value: list[Any], depth: int) -> Any:
+        return [part if type(part) in SAME else self._plain(part, depth + 1) for part in value]
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Any:
         if TEXT_ALONE.issuperset(map(type, value)) and not (
@@ -161,10 +165,22 @@ def _make_float(body: Any) -> float:
     return float(body)
 
 
+def _make_dict(body: Any) -> dict[Any, Any]:
+    if type(body) is not list or not all(type(pair) is list for pair in body):
+        raise DecodingError("what should be a dict is none")
+    return dict(body)
+
+
+def _make_list(body: Any) -> list[Any]:
+    if type(body) is not list:
+        raise DecodingError("what should be a list is none")
+    return _List(body)
+
+
 MADE: dict[str, Callable[[Any], Any]] = {
     "$bytes": lambda body: base64.b64decode(body, validate=True),
-    "$dict": dict,
+    "$dict": _make_dict,
     "$float": _make_float,
-    "$list": list,
+    "$list": _make_list,
 }
 """What makes values of the types that MessagePack has, and JSON has not."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
 from arqade.codecs._base import DecodingError, is_deeper
-from arqade.codecs._tagged import CODES, TaggedCodec, too_deep
+from arqade.codecs._tagged import CODES, TaggedCodec, TagWriter, too_deep
 from arqade.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from arqade.codecs._table import Table
+    from arqade.codecs._table import Place, Table
 
 __all__ = ["MsgpackCodec"]
 
@@ -25,11 +25,17 @@ MAPS = frozenset([*range(0x81, 0x90), 0xDE, 0xDF])
 OPTIONS: dict[str, Any] = {"unicode_errors": "surrogatepass"}
 
 
+def msgpack() -> Any:
+    """Load the package, an extra."""
+    return importlib.import_module("msgpack")
+
+
 class MsgpackCodec(TaggedCodec):
     """MessagePack, small and fast, in which values keep their types.
 
     It has the types, models and errors of `JSONCodec`, and its arguments. What MessagePack lacks
-    are extension types, 1 to 13, whose data are MessagePack again. It needs the extra ``msgpack``.
+    are extension types, 1 to 13, whose data are MessagePack again. It takes a bytearray or a
+    memoryview for bytes. It needs the extra ``msgpack``.
 
     Raises:
         ConfigurationError: The package msgpack is not installed.
@@ -45,7 +51,7 @@ class MsgpackCodec(TaggedCodec):
     ) -> None:
         super().__init__(models, errors, **limits)
         try:
-            self._msgpack: Any = importlib.import_module("msgpack")
+            msgpack()
         except ImportError as error:
             raise ConfigurationError(
                 "MsgpackCodec needs msgpack: pip install 'arqade[msgpack]'"
@@ -56,9 +62,8 @@ class MsgpackCodec(TaggedCodec):
         return data[:1] != b"" and data[0] in MAPS
 
     @override
-    def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
-        writer = _Writer(self._msgpack, self._table, self._max_depth, is_result=is_result)
-        data = writer.pack(envelope)
+    def _write(self, envelope: dict[str, Any], place: Place) -> bytes:
+        data = _Writer(self._table, self._max_depth, place).pack(envelope)
         # What is deeper has a byte for each level.
         if len(data) > self._max_depth and is_deeper(envelope, self._max_depth):
             raise too_deep(self._max_depth)
@@ -66,46 +71,50 @@ class MsgpackCodec(TaggedCodec):
 
     @override
     def _read(self, data: bytes) -> Any:
-        return _Reader(self._msgpack, self._table, self._max_depth).unpack(data)
+        return _Reader(self._table, self._max_depth).unpack(data)
 
 
-class _Writer:
-    """Packs values of one envelope."""
+class _Writer(TagWriter):
+    """Packs values."""
 
-    def __init__(self, msgpack: Any, table: Table, max_depth: int, *, is_result: bool) -> None:
-        self._msgpack = msgpack
-        self._table = table
-        self._max_depth = max_depth
-        self._is_result = is_result
-        self._depth = 0
+    _depth = 0
 
     def pack(self, value: Any) -> bytes:
-        data: bytes = self._msgpack.packb(
-            value, default=self._extension, strict_types=True, **OPTIONS
-        )
+        """Give the bytes of a value."""
+        try:
+            data: bytes = msgpack().packb(
+                value, default=self._extension, strict_types=True, **OPTIONS
+            )
+        except (RecursionError, ValueError) as error:
+            # It has a limit of its own.
+            raise too_deep(self._max_depth) from error
         return data
 
     def _extension(self, value: Any) -> Any:
         if self._depth >= self._max_depth:
             raise too_deep(self._max_depth)
-        self._depth += 1
-        tag, body = self._table.describe(value, is_result=self._is_result)
-        packed = self._msgpack.ExtType(CODES[tag], self.pack(body))
-        self._depth -= 1
-        return packed
+        tag, body = self._tagged(value, self._depth + 1)
+        return msgpack().ExtType(CODES[tag], body)
+
+    @override
+    def body(self, body: Any, depth: int) -> Any:
+        before, self._depth = self._depth, depth
+        try:
+            return self.pack(body)
+        finally:
+            self._depth = before
 
 
 class _Reader:
     """Unpacks values of one envelope."""
 
-    def __init__(self, msgpack: Any, table: Table, max_depth: int) -> None:
-        self._msgpack = msgpack
+    def __init__(self, table: Table, max_depth: int) -> None:
         self._table = table
         self._max_depth = max_depth
         self._depth = 0
 
     def unpack(self, data: bytes) -> Any:
-        return self._msgpack.unpackb(data, ext_hook=self._value, strict_map_key=False, **OPTIONS)
+        return msgpack().unpackb(data, ext_hook=self._value, strict_map_key=False, **OPTIONS)
 
     def _value(self, code: int, data: bytes) -> Any:
         tag = TAGS.get(code)
@@ -114,6 +123,14 @@ class _Reader:
         if self._depth >= self._max_depth:
             raise DecodingError(f"it is deeper than {self._max_depth}")
         self._depth += 1
-        value = self._table.make(tag, self.unpack(data))
+        # Not unpackb, which takes tens of kilobytes of the stack while this is called.
+        unpacker = msgpack().Unpacker(
+            max_buffer_size=len(data) or 1, ext_hook=self._value, strict_map_key=False, **OPTIONS
+        )
+        unpacker.feed(data)
+        body = unpacker.unpack()
+        if unpacker.tell() != len(data):
+            raise DecodingError("something comes after an extension type's data")
+        value = self._table.make(tag, body)
         self._depth -= 1
         return value

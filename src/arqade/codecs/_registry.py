@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import copyreg
 import dataclasses
 import functools
 import traceback
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from arqade import exceptions
-from arqade.codecs._base import DecodingError, EncodingError, full_name, safe_name, shown
+from arqade.codecs._base import (
+    DecodingError,
+    EncodingError,
+    full_name,
+    safe_name,
+    shown,
+    text_of,
+)
 from arqade.codecs._pickle import ARQ_EXCEPTIONS, arq_exception
 from arqade.exceptions import RemoteError
 
@@ -126,10 +134,10 @@ class Registry:
             return [name, value.value]
         try:
             fields = self.models.fields(value)
-            self.models.make(kind, fields)
+            self.models.check(value, self.models.make(kind, fields))
         except Exception as error:
             raise EncodingError(
-                f"a field of {safe_name(name)} is not of its type ({type(error).__name__})"
+                f"{safe_name(name)} could not be made again of its fields ({type(error).__name__})"
             ) from error
         return [name, fields]
 
@@ -155,9 +163,11 @@ class Registry:
         """Give what is kept of an exception: no more than its text, if it is not registered."""
         body: dict[str, Any] = {}
         args, state = _kept(error)
-        notes = [note for note in state.pop("__notes__", ()) if isinstance(note, str)]
+        notes = state.pop("__notes__", None)
+        notes = notes if isinstance(notes, list | tuple) else ()
+        notes = [text_of(note) for note in notes if isinstance(note, str)]
         if isinstance(error, RemoteError):
-            body |= {"type": error.type_name, "text": error.message}
+            body |= {"type": shown(error.type_name, str), "text": shown(error.message, str)}
             notes = [note for note in notes if not note.startswith(TRACEBACK_NOTE)]
         else:
             name = self._error_name(type(error))
@@ -224,10 +234,21 @@ def _kept(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
         # As Python's own say: a file's name is not among the arguments, say.
         reduced: Any = error.__reduce__()
         _, args, *rest = reduced
-        state = dict(*rest)
+        state = _attributes(error) | dict(*rest)
         state.pop("args", None)
         return args, state
-    return error.args, dict(error.__dict__)
+    return error.args, _attributes(error)
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    """Give what an exception keeps in its ``__dict__`` and in its class's slots."""
+    state = dict(getattr(error, "__dict__", {}))
+    slots = copyreg._slotnames(type(error))  # type: ignore[attr-defined] # noqa: SLF001 - as pickle
+    state |= {name: getattr(error, name) for name in slots if hasattr(error, name)}
+    if isinstance(error, AttributeError | NameError) and error.name is not None:
+        # Python 3.11 keeps it nowhere else.
+        state["name"] = error.name
+    return state
 
 
 def _rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: Any) -> BaseException | None:
@@ -235,7 +256,8 @@ def _rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: Any) -> Ba
         error = _called(kind, args)
         for name, value in state.items():
             if not name.startswith("__"):
-                setattr(error, name, value)
+                # Past the class's own: it may be frozen.
+                object.__setattr__(error, name, value)
     except Exception:  # noqa: BLE001 - a foreign class may raise anything
         return None
     return error
@@ -253,13 +275,14 @@ def _called(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     except Exception:  # noqa: BLE001, S110 - as above
         pass
     error = kind.__new__(kind, *args)
-    error.args = args
+    base: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    base.__init__(error, *args)
     return error
 
 
 def _traceback(error: BaseException) -> str | None:
     if isinstance(error, RemoteError):
-        return error.traceback
+        return None if error.traceback is None else shown(error.traceback, str)
     if error.__traceback__ is None:
         return None
     try:

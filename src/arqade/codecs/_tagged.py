@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     import cattrs
 
-__all__ = ["CODES", "TaggedCodec", "too_deep"]
+    from arqade.codecs._table import Place, Table
+
+__all__ = ["CODES", "TagWriter", "TaggedCodec", "too_deep"]
 
 CODES = {
     "tuple": 1,
@@ -49,6 +51,42 @@ def too_deep(limit: int) -> EncodingError:
     return EncodingError(f"it is deeper than {limit}, or holds itself")
 
 
+class TagWriter(abc.ABC):
+    """Writes the values of one envelope.
+
+    Args:
+        table: What describes values by tags.
+        max_depth: How deep they may lie in each other.
+        place: Where they belong.
+    """
+
+    def __init__(self, table: Table, max_depth: int, place: Place) -> None:
+        self._table = table
+        self._max_depth = max_depth
+        self._place = place
+
+    @abc.abstractmethod
+    def body(self, body: Any, depth: int) -> Any:
+        """Write the body of a tag, which lies so deep."""
+
+    def _tagged(self, value: Any, depth: int) -> tuple[str, Any]:
+        """Give the tag of a value, and its body as it is written."""
+        tag, body = self._table.describe(value, self._place)
+        if tag != "model" or self._place == "field":
+            return tag, self.body(body, depth)
+        of_fields = type(self)(self._table, self._max_depth, "field")
+        try:
+            return tag, of_fields.body(body, depth)
+        except EncodingError:
+            if self._place != "result":
+                raise
+        try:
+            return tag, of_fields.body(self._table.mended(body), depth)
+        except (DecodingError, EncodingError):
+            tag, body = self._table.describe_missing(value)
+            return tag, self.body(body, depth)
+
+
 class TaggedCodec(BaseCodec):
     """A format without classes, with tags for the types that it lacks; see `JSONCodec`."""
 
@@ -67,9 +105,9 @@ class TaggedCodec(BaseCodec):
         self._registry = Registry()
         self._registry.add_all(models)
         self._registry.add_all(errors)
-        self._table = Table(self._registry)
         self._max_bytes = check_integer("max_bytes", max_bytes, least=1, most=2**40)
         self._max_depth = check_integer("max_depth", max_depth, least=1, most=10_000)
+        self._table = Table(self._registry, self._max_depth)
 
     @overload
     def register(self, kind: C, /, *, name: str | None = None) -> C: ...
@@ -101,25 +139,27 @@ class TaggedCodec(BaseCodec):
     @property
     def converter(self) -> cattrs.Converter:
         """The cattrs converter that handles the fields of models: register hooks with it."""
-        return self._registry.models.converter
+        models = self._registry.models
+        models.forget()
+        return models.converter
 
     @override
     def _encode(self, envelope: dict[str, Any]) -> bytes:
         if not is_result(envelope):
-            return self._write(envelope, is_result=False)
+            return self._write(envelope, "job")
         try:
-            return self._write(envelope, is_result=True)
+            return self._write(envelope, "result")
         except Exception:  # noqa: BLE001 - a foreign class may raise anything
             # Something is too deep, or holds itself. The job has run, and that must be told.
             safe = {**envelope, "r": self._safe(envelope["r"])}
             # Its arguments were encoded once, but it may have changed them.
             safe["a"] = tuple(self._safe(value) for value in envelope.get("a", ()))
             safe["k"] = {name: self._safe(item) for name, item in envelope.get("k", {}).items()}
-            return self._write(safe, is_result=True)
+            return self._write(safe, "result")
 
     def _safe(self, value: Any) -> Any:
         try:
-            self._write({"r": value}, is_result=True)
+            self._write({"r": value}, "result")
         except Exception:  # noqa: BLE001 - as above
             return self._table.stand_in(value)
         return value
@@ -135,7 +175,7 @@ class TaggedCodec(BaseCodec):
         return envelope
 
     @abc.abstractmethod
-    def _write(self, envelope: dict[str, Any], *, is_result: bool) -> bytes:
+    def _write(self, envelope: dict[str, Any], place: Place) -> bytes:
         """Give the bytes of an envelope."""
 
     @abc.abstractmethod
