@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from arqade._protocol.payloads import decode_job, decode_result
 from arqade.codecs import JSONCodec, Unencodable
-from arqade.exceptions import JobDeserializationError, JobNotFound, RemoteError
+from arqade.exceptions import (
+    JobDeserializationError,
+    JobNotFound,
+    JobSerializationError,
+    RemoteError,
+)
 from arqade.models import JobStatus
 from tests.harness.canary import CANARY
 from tests.payloads.golden import BERLIN

@@ -43,6 +43,8 @@ SCALARS = frozenset(
 PLAIN_TYPES = (bool, int, float, str, list, tuple, dict, object)
 """Classes that a payload may name, and that it makes without naming them."""
 
+NAMES = ("__module__", "__qualname__")
+
 MAX_UUID = 2**128 - 1
 
 
@@ -294,7 +296,7 @@ class AllowList:
                     raise ValueError(f"allow takes full names such as 'app.User', not {name!r}")
                 self.names.append(name)
                 self._lazy.add(name)
-            elif isinstance(getattr(name, "__qualname__", None), str):
+            elif all(isinstance(getattr(name, part, None), str) for part in NAMES):
                 full_name = f"{name.__module__}.{name.__qualname__}"
                 self.names.append(full_name)
                 # Plain data stay what they are: they are allowed, with the care that they need.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FallbackCodec"]
 
+METHODS = ("dumps", "loads")
+
 
 class FallbackCodec(BaseCodec):
     """Writes one format and reads several, each recognized by its first bytes.
@@ -38,8 +40,8 @@ class FallbackCodec(BaseCodec):
     def __init__(self, write: Codec, read: Iterable[Codec] = ()) -> None:
         readers = [write, *read]
         for codec in readers:
-            if not (hasattr(codec, "dumps") and hasattr(codec, "loads")):
-                raise TypeError(f"{type(codec).__name__} is no codec: it has no dumps and loads")
+            if isinstance(codec, type) or not all(hasattr(codec, name) for name in METHODS):
+                raise TypeError(f"{codec!r} is no codec: it has no dumps and loads, or is a class")
         self._write = write
         self._readers = sorted(readers, key=lambda codec: not hasattr(codec, "recognizes"))
 
@@ -48,7 +50,7 @@ class FallbackCodec(BaseCodec):
         return any(self._candidates(data))
 
     def _candidates(self, data: bytes) -> list[Codec]:
-        return [codec for codec in self._readers if getattr(codec, "recognizes", _any_bytes)(data)]
+        return [codec for codec in self._readers if _recognizes(codec, data)]
 
     @override
     def _encode(self, envelope: dict[str, Any]) -> bytes:
@@ -70,5 +72,9 @@ class FallbackCodec(BaseCodec):
         return f"{type(self).__name__}(write={self._write!r}, read={read!r})"
 
 
-def _any_bytes(_: bytes) -> bool:
-    return True
+def _recognizes(codec: Codec, data: bytes) -> bool:
+    recognizes = getattr(codec, "recognizes", None)
+    try:
+        return recognizes is None or bool(recognizes(data))
+    except Exception:  # noqa: BLE001 - a codec may raise anything
+        return False

@@ -75,20 +75,13 @@ class JSONCodec(TaggedCodec):
 
     @override
     def _write(self, envelope: dict[str, Any], place: Place) -> bytes:
-        plain = _Writer(self._table, self._max_depth, place).envelope(envelope)
+        plain = _Writer(self._table, self._max_depth, place).body(envelope, 0)
         # A lone surrogate is no UTF-8; escapes of two would be read as one character.
         return ENCODER.encode(plain).encode(errors="surrogatepass")
 
     @override
     def _read(self, data: bytes) -> Any:
-        envelope = self._decoder.decode(data.decode(errors="surrogatepass"))
-        if isinstance(envelope, dict):
-            args = envelope.get("a")
-            if type(args) is list:
-                envelope["a"] = tuple(args)
-            elif type(args) is _List:
-                envelope["a"] = list(args)
-        return envelope
+        return self._decoder.decode(data.decode(errors="surrogatepass"))
 
     def _untagged(self, plain: dict[str, Any]) -> Any:
         if len(plain) != 1:
@@ -100,20 +93,8 @@ class JSONCodec(TaggedCodec):
         return self._table.make(key[1:], body) if make is None else make(body)
 
 
-class _List(list[Any]):
-    """Arguments that are a list, to be told from the usual tuple."""
-
-
 class _Writer(TagWriter):
     """Turns values into what plain JSON has."""
-
-    def envelope(self, envelope: dict[str, Any]) -> Any:
-        """Give the plain form of an envelope, whose arguments are a plain list."""
-        args: Any = envelope.get("a")
-        if type(args) in (tuple, list):
-            plain = list(args) if type(args) is tuple else _List(args)
-            envelope = {**envelope, "a": plain}
-        return self._dict(envelope, 0)
 
     @override
     def body(self, body: Any, depth: int) -> Any:
@@ -135,8 +116,6 @@ class _Writer(TagWriter):
             return self._list(value, depth)
         if kind is dict:
             return self._dict(value, depth)
-        if kind is _List:
-            return {"$list": self._list(value, depth)}
         tag, body = self._tagged(value, depth)
         return {TAG + tag: body}
 
@@ -171,16 +150,9 @@ def _make_dict(body: Any) -> dict[Any, Any]:
     return dict(body)
 
 
-def _make_list(body: Any) -> list[Any]:
-    if type(body) is not list:
-        raise DecodingError("what should be a list is none")
-    return _List(body)
-
-
 MADE: dict[str, Callable[[Any], Any]] = {
     "$bytes": lambda body: base64.b64decode(body, validate=True),
     "$dict": _make_dict,
     "$float": _make_float,
-    "$list": _make_list,
 }
 """What makes values of the types that MessagePack has, and JSON has not."""

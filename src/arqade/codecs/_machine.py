@@ -75,6 +75,12 @@ def _name_of(module: str, name: str) -> str:
     return safe_name(f"{module}.{name}")
 
 
+def _check_distinct(keys: list[Any], found: int, expected: int) -> None:
+    if found != expected and any(type(key) is Placeholder for key in keys):
+        # Their class may tell them apart, and none of them may be lost.
+        raise DecodingError("two keys of a dict or members of a set are equal placeholders")
+
+
 def _extend(target: Any, values: list[Any]) -> None:
     """Append to a list of a kind (pickle.py, load_appends)."""
     extend = getattr(target, "extend", None)
@@ -114,6 +120,7 @@ class Machine:
         self._foreign: dict[int, Any] = {}
         self._tools: dict[int, tuple[Placeholder, _Global]] = {}
         self._loose_tools = 0
+        self._missing: set[tuple[str, str]] = set()
         self._protocol = 0
         self._containers = 0
         self._shared = False
@@ -254,6 +261,7 @@ class Machine:
         values = self._since_mark()
         self._limits.check_keys(values)
         self._push_container(frozenset(values))
+        _check_distinct(values, len(self._stack[-1]), len(values))
 
     def _dict(self, _: object) -> None:
         values = self._since_mark()
@@ -290,7 +298,9 @@ class Machine:
         if type(target) is dict:
             self._check_own(target)
             self._limits.check_keys(keys, target)
+            size = len(target) + len(pairs)
             target.update(pairs)
+            _check_distinct(keys, len(target), size)
         else:
             self._placeholder_of(target).pairs.extend(pairs)
             self._limits.check_keys(keys, target)
@@ -303,7 +313,9 @@ class Machine:
             raise DecodingError("it adds to something that is no set")
         self._check_own(target)
         self._limits.check_keys(values, target)
+        size = len(target) + len(values)
         target.update(values)
+        _check_distinct(values, len(target), size)
 
     def _check_own(self, container: Any) -> None:
         if id(container) in self._foreign:
@@ -329,12 +341,15 @@ class Machine:
         if self._protocol <= LAST_OF_PYTHON_2:
             renamed = IMPORT_MAPPING.get(module, module), name
             module, name = NAME_MAPPING.get((module, name), renamed)
-        try:
-            return self._found(module, name)
-        except DecodingError:
-            if self._placeholders:
-                return Placeholder(module, name)
-            raise
+        if (module, name) not in self._missing:
+            try:
+                return self._found(module, name)
+            except DecodingError:
+                if not self._placeholders:
+                    raise
+                # Not again: to find that a module is missing takes long.
+                self._missing.add((module, name))
+        return Placeholder(module, name)
 
     def _found(self, module: str, name: str) -> Any:
         known = self._allowed.find(module, name)

@@ -25,16 +25,11 @@ MAPS = frozenset([*range(0x81, 0x90), 0xDE, 0xDF])
 OPTIONS: dict[str, Any] = {"unicode_errors": "surrogatepass"}
 
 
-def msgpack() -> Any:
-    """Load the package, an extra."""
-    return importlib.import_module("msgpack")
-
-
 class MsgpackCodec(TaggedCodec):
     """MessagePack, small and fast, in which values keep their types.
 
     It has the types, models and errors of `JSONCodec`, and its arguments. What MessagePack lacks
-    are extension types, 1 to 13, whose data are MessagePack again. It takes a bytearray or a
+    are extension types, 1 to 14, whose data are MessagePack again. It takes a bytearray or a
     memoryview for bytes. It needs the extra ``msgpack``.
 
     Raises:
@@ -51,7 +46,7 @@ class MsgpackCodec(TaggedCodec):
     ) -> None:
         super().__init__(models, errors, **limits)
         try:
-            msgpack()
+            self._msgpack: Any = importlib.import_module("msgpack")
         except ImportError as error:
             raise ConfigurationError(
                 "MsgpackCodec needs msgpack: pip install 'arqade[msgpack]'"
@@ -63,7 +58,7 @@ class MsgpackCodec(TaggedCodec):
 
     @override
     def _write(self, envelope: dict[str, Any], place: Place) -> bytes:
-        data = _Writer(self._table, self._max_depth, place).pack(envelope)
+        data = _Writer(self._table, self._max_depth, place, self._msgpack).pack(envelope)
         # What is deeper has a byte for each level.
         if len(data) > self._max_depth and is_deeper(envelope, self._max_depth):
             raise too_deep(self._max_depth)
@@ -71,18 +66,21 @@ class MsgpackCodec(TaggedCodec):
 
     @override
     def _read(self, data: bytes) -> Any:
-        return _Reader(self._table, self._max_depth).unpack(data)
+        return _Reader(self._table, self._max_depth, self._msgpack).unpack(data)
 
 
 class _Writer(TagWriter):
     """Packs values."""
 
-    _depth = 0
+    def __init__(self, table: Table, max_depth: int, place: Place, msgpack: Any) -> None:
+        super().__init__(table, max_depth, place)
+        self._msgpack = msgpack
+        self._depth = 0
 
     def pack(self, value: Any) -> bytes:
         """Give the bytes of a value."""
         try:
-            data: bytes = msgpack().packb(
+            data: bytes = self._msgpack.packb(
                 value, default=self._extension, strict_types=True, **OPTIONS
             )
         except (RecursionError, ValueError) as error:
@@ -94,7 +92,7 @@ class _Writer(TagWriter):
         if self._depth >= self._max_depth:
             raise too_deep(self._max_depth)
         tag, body = self._tagged(value, self._depth + 1)
-        return msgpack().ExtType(CODES[tag], body)
+        return self._msgpack.ExtType(CODES[tag], body)
 
     @override
     def body(self, body: Any, depth: int) -> Any:
@@ -108,13 +106,14 @@ class _Writer(TagWriter):
 class _Reader:
     """Unpacks values of one envelope."""
 
-    def __init__(self, table: Table, max_depth: int) -> None:
+    def __init__(self, table: Table, max_depth: int, msgpack: Any) -> None:
+        self._msgpack = msgpack
         self._table = table
         self._max_depth = max_depth
         self._depth = 0
 
     def unpack(self, data: bytes) -> Any:
-        return msgpack().unpackb(data, ext_hook=self._value, strict_map_key=False, **OPTIONS)
+        return self._msgpack.unpackb(data, ext_hook=self._value, strict_map_key=False, **OPTIONS)
 
     def _value(self, code: int, data: bytes) -> Any:
         tag = TAGS.get(code)
@@ -124,7 +123,7 @@ class _Reader:
             raise DecodingError(f"it is deeper than {self._max_depth}")
         self._depth += 1
         # Not unpackb, which takes tens of kilobytes of the stack while this is called.
-        unpacker = msgpack().Unpacker(
+        unpacker = self._msgpack.Unpacker(
             max_buffer_size=len(data) or 1, ext_hook=self._value, strict_map_key=False, **OPTIONS
         )
         unpacker.feed(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-from _compat_pickle import REVERSE_IMPORT_MAPPING, REVERSE_NAME_MAPPING
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,6 @@ TEXTUAL_PROTOCOL = 0
 
 NEW_PROTOCOL = 2
 """From here on pickles make objects by ``__new__``."""
-
-NAMES_PROTOCOL = 3
-"""From here on pickles have the names of Python 3."""
 
 SETS_PROTOCOL = 4
 """From here on pickles have sets, and take a global's names from the stack."""
@@ -57,6 +53,7 @@ class _PlaceholderPickler(_PythonPickler):
         super().__init__(file, protocol, fix_imports=False)
         self._protocol = protocol
         self._named: dict[tuple[str, str], Placeholder] = {}
+        self._open: set[int] = set()
 
     @override
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:  # noqa: FBT002 - pickle's
@@ -86,11 +83,7 @@ class _PlaceholderPickler(_PythonPickler):
         elif "." in obj.name:
             raise _unwritable(obj, self._protocol)
         else:
-            names = obj.module, obj.name
-            if self._protocol < NAMES_PROTOCOL:
-                renamed = REVERSE_IMPORT_MAPPING.get(obj.module, obj.module), obj.name
-                names = REVERSE_NAME_MAPPING.get(names, renamed)
-            self.write(pickle.GLOBAL + "\n".join((*names, "")).encode())
+            self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())
         self.memoize(obj)
 
     def _save_call(self, obj: Placeholder) -> None:
@@ -100,6 +93,10 @@ class _PlaceholderPickler(_PythonPickler):
         if named is None:
             key = obj.module, obj.name
             named = self._named.setdefault(key, Placeholder(*key))
+        if id(obj) in self._open:
+            # Pickle makes such an object twice over. It was made once here.
+            raise pickle.PicklingError(f"{obj.full_name} is among its own arguments")
+        self._open.add(id(obj))
         self.save(named)
         self.save(obj.args)
         if obj.form == "new_ex":
@@ -107,11 +104,8 @@ class _PlaceholderPickler(_PythonPickler):
             self.write(pickle.NEWOBJ_EX)
         else:
             self.write(pickle.NEWOBJ if obj.form == "new" else pickle.REDUCE)
-        if (known := self.memo.get(id(obj))) is not None:
-            # Its arguments hold it.
-            self.write(pickle.POP + self.get(known[0]))
-        else:
-            self.memoize(obj)
+        self._open.discard(id(obj))
+        self.memoize(obj)
         self._save_many(((item,) for item in obj.items), pickle.APPEND, pickle.APPENDS)
         self._save_many(obj.pairs, pickle.SETITEM, pickle.SETITEMS)
         if obj.state is not None:

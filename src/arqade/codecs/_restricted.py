@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import pickle
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from arqade._compat import override
 from arqade._validation import check_integer
 from arqade.codecs._base import (
+    CONTAINERS,
     MAX_BYTES,
     MAX_DEPTH,
     BaseCodec,
     DecodingError,
     EncodingError,
     WorkerCodecSettings,
-    is_deeper,
     is_result,
 )
 from arqade.codecs._pickle import PickleCodec
@@ -29,6 +30,12 @@ OnForbidden: TypeAlias = Literal["error", "placeholder"]
 """What becomes of what a payload may not make: the payload can't be decoded, or a `Placeholder`."""
 
 
+HASHING = frozenset({dict, set, frozenset})
+
+PLAIN_KEYS = frozenset({NoneType, bool, float, str, bytes})
+"""Types of keys that are never too large; integers are looked at."""
+
+
 class _Pickler(pickle.Pickler):
     """Notices whether it writes anything but literals."""
 
@@ -38,6 +45,27 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: object, /) -> Any:
         self.made_objects = True
         return NotImplemented
+
+
+def _is_plain_tree(value: object, max_depth: int) -> bool:
+    """Tell whether containers are not too deep, in one place each, and no keys of others."""
+    level: list[Any] = [value]
+    seen = set()
+    for _ in range(max_depth):
+        parts = []
+        for whole in level:
+            if type(whole) in HASHING and not PLAIN_KEYS.issuperset(map(type, whole)):
+                return False
+            for part in whole.values() if type(whole) is dict else whole:
+                if type(part) in CONTAINERS and part != ():
+                    if id(part) in seen:
+                        return False
+                    seen.add(id(part))
+                    parts.append(part)
+        if not parts:
+            return True
+        level = parts
+    return False
 
 
 class RestrictedPickleCodec(PickleCodec):
@@ -106,9 +134,8 @@ class RestrictedPickleCodec(PickleCodec):
         pickler = _Pickler(file, self._protocol, fix_imports=False)
         pickler.dump(envelope)
         data = file.getvalue()
-        # What is deeper has a byte for each level.
-        deep = len(data) > self._max_depth and is_deeper(envelope, self._max_depth)
-        if pickler.made_objects or deep or len(data) > self._max_bytes:
+        plain = not pickler.made_objects and _is_plain_tree(envelope, self._max_depth)
+        if not plain or len(data) > self._max_bytes:
             try:
                 self._decode(data)
             except DecodingError as error:

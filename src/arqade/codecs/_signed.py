@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
 from arqade.codecs._base import BaseCodec, DecodingError, SignedEnvelope, is_result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from arqade.codecs._base import Codec
 
 __all__ = ["SignedCodec"]
@@ -24,6 +23,9 @@ JOB, RESULT = b"j", b"r"
 
 MAC_SIZE = hashlib.sha256().digest_size
 HEADER_SIZE = len(MAGIC) + len(JOB) + MAC_SIZE
+
+BEGINNING = 1024
+"""How many bytes the inner codec may look at: more than any has of headers."""
 
 LEAST_KEY = 32
 """The shortest key, in bytes: as long as the signature."""
@@ -49,7 +51,8 @@ class SignedCodec(BaseCodec):
     """
 
     def __init__(self, inner: Codec, keys: Sequence[bytes], *, context: str | bytes = b"") -> None:
-        if not all(isinstance(key, bytes) for key in keys):
+        given: Any = keys
+        if not isinstance(given, Sequence) or not all(isinstance(key, bytes) for key in given):
             raise TypeError("keys must be a list of bytes")
         if not keys:
             raise ValueError("keys must have at least one key")
@@ -70,7 +73,7 @@ class SignedCodec(BaseCodec):
         if not data.startswith(MAGIC):
             return False
         recognizes = getattr(self._inner, "recognizes", None)
-        return recognizes is None or recognizes(data[HEADER_SIZE : HEADER_SIZE + 16])
+        return recognizes is None or recognizes(data[HEADER_SIZE : HEADER_SIZE + BEGINNING])
 
     @override
     def _encode(self, envelope: dict[str, Any]) -> bytes:

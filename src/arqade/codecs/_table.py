@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from arqade.codecs._registry import Registry
 
-__all__ = ["Place", "Table"]
+__all__ = ["ArgumentList", "Place", "Table"]
 
 Place: TypeAlias = Literal["job", "result", "field"]
 """Where a value belongs: to a job, to a result, or to a model in one of them.
@@ -94,7 +94,12 @@ def _exact(value: Any, kind: type) -> Any:
     return value
 
 
+class ArgumentList(list[Any]):
+    """Arguments of an envelope that are a list, to be told from the usual tuple."""
+
+
 DESCRIBED: dict[type, tuple[str, Callable[[Any], Any]]] = {
+    ArgumentList: ("list", list),
     tuple: ("tuple", list),
     set: ("set", list),
     frozenset: ("frozenset", list),
@@ -109,6 +114,7 @@ DESCRIBED: dict[type, tuple[str, Callable[[Any], Any]]] = {
 }
 
 MADE: dict[str, Callable[[Any], Any]] = {
+    "list": lambda body: ArgumentList(_exact(body, list)),
     "tuple": lambda body: tuple(_exact(body, list)),
     "set": lambda body: set(_exact(body, list)),
     "frozenset": lambda body: frozenset(_exact(body, list)),

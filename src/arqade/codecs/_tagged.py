@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from arqade._compat import override
@@ -40,6 +41,7 @@ CODES = {
     "model": 11,
     "error": 12,
     "unencodable": 13,
+    "list": 14,
 }
 """Tags, and the codes that they have as extension types of MessagePack. They never change."""
 
@@ -74,7 +76,8 @@ class TagWriter(abc.ABC):
         tag, body = self._table.describe(value, self._place)
         if tag != "model" or self._place == "field":
             return tag, self.body(body, depth)
-        of_fields = type(self)(self._table, self._max_depth, "field")
+        of_fields = copy.copy(self)
+        of_fields._place = "field"  # noqa: SLF001 - its own
         try:
             return tag, of_fields.body(body, depth)
         except EncodingError:
@@ -100,7 +103,7 @@ class TaggedCodec(BaseCodec):
     ) -> None:
         # Loaded when first needed: `import arqade` needs none of it.
         from arqade.codecs._registry import Registry  # noqa: PLC0415
-        from arqade.codecs._table import Table  # noqa: PLC0415
+        from arqade.codecs._table import ArgumentList, Table  # noqa: PLC0415
 
         self._registry = Registry()
         self._registry.add_all(models)
@@ -108,6 +111,7 @@ class TaggedCodec(BaseCodec):
         self._max_bytes = check_integer("max_bytes", max_bytes, least=1, most=2**40)
         self._max_depth = check_integer("max_depth", max_depth, least=1, most=10_000)
         self._table = Table(self._registry, self._max_depth)
+        self._argument_list = ArgumentList
 
     @overload
     def register(self, kind: C, /, *, name: str | None = None) -> C: ...
@@ -145,6 +149,12 @@ class TaggedCodec(BaseCodec):
 
     @override
     def _encode(self, envelope: dict[str, Any]) -> bytes:
+        # Arguments are a plain list in the bytes, for other readers, and for speed.
+        args: Any = envelope.get("a")
+        if type(args) is tuple:
+            envelope = {**envelope, "a": list(args)}
+        elif type(args) is list:
+            envelope = {**envelope, "a": self._argument_list(args)}
         if not is_result(envelope):
             return self._write(envelope, "job")
         try:
@@ -153,7 +163,7 @@ class TaggedCodec(BaseCodec):
             # Something is too deep, or holds itself. The job has run, and that must be told.
             safe = {**envelope, "r": self._safe(envelope["r"])}
             # Its arguments were encoded once, but it may have changed them.
-            safe["a"] = tuple(self._safe(value) for value in envelope.get("a", ()))
+            safe["a"] = [self._safe(value) for value in envelope.get("a", ())]
             safe["k"] = {name: self._safe(item) for name, item in envelope.get("k", {}).items()}
             return self._write(safe, "result")
 
@@ -172,6 +182,11 @@ class TaggedCodec(BaseCodec):
         # What is deeper has a byte for each level.
         if len(data) > self._max_depth and is_deeper(envelope, self._max_depth):
             raise DecodingError(f"it is deeper than {self._max_depth}")
+        args = envelope.get("a") if type(envelope) is dict else None
+        if type(args) is list:
+            envelope["a"] = tuple(args)
+        elif type(args) is self._argument_list:
+            envelope["a"] = list(args)
         return envelope
 
     @abc.abstractmethod
