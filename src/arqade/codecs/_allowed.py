@@ -24,6 +24,7 @@ import attrs
 
 from arqade import exceptions
 from arqade.codecs._base import DecodingError, safe_name
+from arqade.codecs._errors import check_error, set_attribute
 from arqade.codecs._pickle import ARQ_EXCEPTIONS, arq_exception
 
 if TYPE_CHECKING:
@@ -161,9 +162,9 @@ def _make_defaultdict(*args: Any) -> defaultdict[Any, Any]:
     return defaultdict(*args)
 
 
-def _group_maker(kind: type[BaseExceptionGroup[Any]]) -> Callable[..., Any]:
+def _error_maker(kind: type[BaseException]) -> Callable[..., Any]:
     def make(*args: Any) -> BaseException:
-        _expect(_are(args, str, (list, tuple)))
+        check_error(kind, args)
         return kind(*args)
 
     return make
@@ -181,16 +182,9 @@ def _rebuild_error(*args: Any) -> exceptions.ArqadeError:
 
 
 def _set_error_state(error: BaseException, state: Any) -> None:
-    """Set attributes; not those that mean something to Python, but for the notes."""
     _expect(type(state) is dict)
     for name, value in state.items():
-        _expect(type(name) is str)
-        if name in ("__notes__", "args"):
-            # Anything else that can be gone through would be copied, a range of any length, too.
-            _expect(type(value) is (tuple if name == "args" else list))
-        else:
-            _expect(not name.startswith("__"))
-        setattr(error, name, value)
+        set_attribute(error, name, value)
 
 
 def _set_uuid_state(value: UUID, state: Any) -> None:
@@ -201,20 +195,26 @@ def _set_uuid_state(value: UUID, state: Any) -> None:
 
 
 def _set_any_state(value: Any, state: Any) -> None:
-    """Give an object of an allowed class its state (pickle.py, load_build)."""
-    method = getattr(value, "__setstate__", None)
-    if isinstance(value, BaseException) and type(value).__setstate__ is BaseException.__setstate__:
+    """Give an object of an allowed class its state (pickle.py, load_build).
+
+    Methods are looked up in the class: a payload may have given the object attributes.
+    """
+    kind: Any = type(value)
+    method = getattr(kind, "__setstate__", None)
+    if isinstance(value, BaseException) and method is BaseException.__setstate__:
         _set_error_state(value, state)
     elif method is not None:
-        method(state)
+        method(value, state)
     else:
         slots = None
         if _are((state,), tuple) and len(state) == len(("dict", "slots")):
             state, slots = state
+        for names in (state or {}, slots or {}):
+            # What Python calls by such names belongs to the class.
+            _expect(not any(name.startswith("__") for name in names))
         if state:
             value.__dict__.update({sys.intern(name): item for name, item in state.items()})
         for name, item in (slots or {}).items():
-            _expect(not name.startswith("__"))
             setattr(value, name, item)
 
 
@@ -245,7 +245,8 @@ def _plain() -> dict[str, Known]:
     errors = {
         f"builtins.{name}": kind
         for name, kind in vars(builtins).items()
-        if isinstance(kind, type) and issubclass(kind, BaseException)
+        # IOError and its like are other names of OSError.
+        if isinstance(kind, type) and issubclass(kind, BaseException) and kind.__name__ == name
     }
     # Of their own in asyncio until Python 3.11 and 3.8: workers of 3.9 and 3.10 name them so.
     errors["asyncio.exceptions.TimeoutError"] = asyncio.TimeoutError
@@ -255,11 +256,11 @@ def _plain() -> dict[str, Known]:
         for name in exceptions.__all__
         if isinstance(getattr(exceptions, name), type)
     }
-    known |= {name: Known(kind, kind, set_state=_set_error_state) for name, kind in errors.items()}
-    known |= {
-        f"builtins.{kind.__name__}": Known(kind, _group_maker(kind), set_state=_set_error_state)
-        for kind in (BaseExceptionGroup, ExceptionGroup)
-    }
+    for name, kind in errors.items():
+        known[name] = Known(kind, _error_maker(kind), set_state=_set_error_state)
+        if issubclass(kind, exceptions.ArqadeError):
+            # By `_rebuild_error` alone: their constructors put what they are given into a text.
+            known[name] = Known(kind, set_state=_set_error_state)
     return known
 
 
@@ -322,7 +323,7 @@ class AllowList:
         module, _, name = full_name.rpartition(".")
         if ARQ_EXCEPTIONS.get(name) == module:
             kind = arq_exception(name)
-            return Known(kind, kind, set_state=_set_error_state)
+            return Known(kind, _error_maker(kind), set_state=_set_error_state)
         try:
             return _of_caller(_import(full_name))
         except Exception:  # noqa: BLE001 - a module may raise anything

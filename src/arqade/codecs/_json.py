@@ -147,7 +147,9 @@ def _make_float(body: Any) -> float:
 def _make_dict(body: Any) -> dict[Any, Any]:
     if type(body) is not list or not all(type(pair) is list for pair in body):
         raise DecodingError("what should be a dict is none")
-    return dict(body)
+    from arqade.codecs._table import make_dict  # noqa: PLC0415 - loaded when first needed
+
+    return make_dict(body)
 
 
 MADE: dict[str, Callable[[Any], Any]] = {

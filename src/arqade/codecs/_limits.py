@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from arqade.codecs._allowed import SCALARS
 from arqade.codecs._base import DecodingError
@@ -13,7 +13,7 @@ from arqade.codecs._base import DecodingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Limits"]
+__all__ = ["LimitExceededError", "Limits", "check_hashes"]
 
 MAX_KEY_PARTS = 100_000
 """How many values a key of a dict or a member of a set may consist of."""
@@ -26,6 +26,49 @@ MAX_EQUAL_HASHES = 100
 
 DISPERSED = frozenset({NoneType, bool, float, str, bytes, date, time, datetime, timedelta})
 """Classes of keys that have too few values of the same hash, or a hash that can't be foreseen."""
+
+
+COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+"""Values that a call may copy: a payload could have one copied again and again."""
+
+COPY_COST = 64
+"""What a part of a copied container counts: a set takes so many bytes for it."""
+
+SMALL = 16
+"""Containers of so few parts cost no more than the opcodes that copy them."""
+
+
+class LimitExceededError(DecodingError):
+    """A payload asks for more than it may: nothing takes the place of that."""
+
+
+def check_hashes(keys: Iterable[Any], hashes: dict[int, int] | None = None) -> None:
+    """Refuse keys of a dict or members of a set of which too many have the same hash.
+
+    Args:
+        keys: The keys.
+        hashes: How many keys of a hash there are already.
+
+    Raises:
+        LimitExceededError: There are too many.
+        TypeError: One of them has no hash.
+    """
+    hashes = {} if hashes is None else hashes
+    for key in keys:
+        if not _is_dispersed(key):
+            value = hash(key)
+            hashes[value] = hashes.get(value, 0) + 1
+            if hashes[value] > MAX_EQUAL_HASHES:
+                raise LimitExceededError(
+                    "too many keys of a dict or members of a set have one hash"
+                )
+
+
+def _is_dispersed(key: object) -> bool:
+    kind = type(key)
+    if kind is int:
+        return cast("int", key).bit_length() <= 8 * WORD_BYTES
+    return kind in DISPERSED
 
 
 class Limits:
@@ -42,17 +85,32 @@ class Limits:
         self._max_size = max_size
         self._left = max_size
         self._other_parts = parts
+        self._copied: dict[int, Any] = {}
         self._hashes: dict[int, dict[int, int]] = {}
 
     def spend(self, count: int) -> None:
         """Note that a payload lets so many values be copied or looked at.
 
         Raises:
-            DecodingError: They are too many.
+            LimitExceededError: They are too many.
         """
         self._left -= count
         if self._left < 0:
             raise self._unfolds()
+
+    def copy(self, value: Any) -> None:
+        """Note that a call may copy a value; the first time is free: a payload is so long itself.
+
+        Raises:
+            LimitExceededError: Too much was copied.
+        """
+        kind = type(value)
+        if kind is int or kind is Decimal:
+            self.spend(value.__sizeof__() // WORD_BYTES)
+        elif kind in COPIED and len(value) > SMALL:
+            if id(value) in self._copied:
+                self.spend(len(value) * (1 if kind in (str, bytes) else COPY_COST))
+            self._copied[id(value)] = value
 
     def check_keys(self, keys: Iterable[Any], holder: object | None = None) -> None:
         """Refuse keys that take too long to hash, or too many that have the same hash.
@@ -61,16 +119,13 @@ class Limits:
             keys: Keys of a dict, or members of a set.
             holder: The dict or set, if it may get more of them later.
         """
-        hashes = {} if holder is None else self._hashes.setdefault(id(holder), {})
-        for key in keys:
-            kind = type(key)
-            if kind in DISPERSED or (kind is int and key.bit_length() <= 8 * WORD_BYTES):
-                continue
+        others = [key for key in keys if not _is_dispersed(key)]
+        for key in others:
             self._check_key(key)
-            value = hash(key)
-            hashes[value] = hashes.get(value, 0) + 1
-            if hashes[value] > MAX_EQUAL_HASHES:
-                raise DecodingError("too many keys of a dict or members of a set have one hash")
+        if others:
+            check_hashes(
+                others, None if holder is None else self._hashes.setdefault(id(holder), {})
+            )
 
     def _check_key(self, key: Any) -> None:
         """Refuse a key that is so deep or large that to hash it takes too long, or too much."""
@@ -82,7 +137,7 @@ class Limits:
             if type(value) in (int, Decimal):
                 count += value.__sizeof__() // WORD_BYTES
             if count > MAX_KEY_PARTS or depth > self.max_depth:
-                raise DecodingError("a key of a dict or a member of a set is too large")
+                raise LimitExceededError("a key of a dict or a member of a set is too large")
             rest.extend((part, depth + 1) for part in parts)
         self.spend(count)
 
@@ -123,7 +178,7 @@ class Limits:
 
     def _check_depth(self, depth: int) -> None:
         if depth > self.max_depth:
-            raise DecodingError(f"it is deeper than {self.max_depth}")
+            raise LimitExceededError(f"it is deeper than {self.max_depth}")
 
-    def _unfolds(self) -> DecodingError:
-        return DecodingError(f"it unfolds to more than {self._max_size} values")
+    def _unfolds(self) -> LimitExceededError:
+        return LimitExceededError(f"it unfolds to more than {self._max_size} values")

@@ -19,7 +19,7 @@ import attrs
 from arqade._placeholders import Placeholder
 from arqade.codecs._allowed import SCALARS, get_attribute, reconstruct
 from arqade.codecs._base import CONTAINERS, DecodingError, safe_name
-from arqade.codecs._limits import Limits
+from arqade.codecs._limits import LimitExceededError, Limits
 from arqade.codecs._opcodes import STOP, steps
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ NEVER_CHANGED = (type, Enum, FunctionType, BuiltinFunctionType, MethodType, Modu
 
 LAST_OF_PYTHON_2 = 2
 """The last pickle protocol that writes the names of Python 2."""
-
-COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
-"""Arguments that a call may copy: a payload could have one copied again and again."""
 
 
 @attrs.define(eq=False)
@@ -67,8 +64,29 @@ class _Made:
     placeholder: Placeholder
     """What would stand for it."""
 
+    parts: list[Any] = attrs.field(factory=list)
+    """All that it was ever given, as it was then: what holds that may be changed since."""
+
     is_held: bool = False
     """Whether something else may hold it already."""
+
+    is_done: bool = False
+    """Whether it has a state, or was replaced."""
+
+    def keep(self, *values: Any) -> None:
+        """Note what it is given."""
+        for value in values:
+            self.parts.append(value)
+            if type(value) is dict:
+                self.parts += (*value, *value.values())
+            elif type(value) in (list, set):
+                self.parts += value
+
+
+def _check_names(names: str) -> None:
+    if names.count(" ") != 1:
+        # pickletools puts one between the module's name and the class's.
+        raise DecodingError("it names something that can't be a class")
 
 
 def _name_of(module: str, name: str) -> str:
@@ -83,12 +101,13 @@ def _check_distinct(keys: list[Any], found: int, expected: int) -> None:
 
 def _extend(target: Any, values: list[Any]) -> None:
     """Append to a list of a kind (pickle.py, load_appends)."""
-    extend = getattr(target, "extend", None)
-    if extend is not None:
-        extend(values)
+    # In the class: a payload may have given the object attributes.
+    kind: Any = type(target)
+    if hasattr(kind, "extend"):
+        kind.extend(target, values)
     else:
         for value in values:
-            target.append(value)
+            kind.append(target, value)
 
 
 def _update(target: Any, pairs: list[tuple[Any, Any]]) -> None:
@@ -132,7 +151,13 @@ class Machine:
             DecodingError: It holds something that it may not.
             Exception: It is no pickle, or a constructor of an allowed class failed.
         """
-        file = io.BytesIO(data)
+        value = self._run(io.BytesIO(data), len(data))
+        # They hold each other, and all that was made. What is too deep is left to the garbage
+        # collector: to let go of it link by link would take as much of the stack.
+        del self._limits
+        return value
+
+    def _run(self, file: io.BytesIO, size: int) -> Any:
         read, known_steps, memo = file.read, self._STEPS, self._memo
         memoize, short_text = pickle.MEMOIZE, pickle.SHORT_BINUNICODE
         while True:
@@ -156,7 +181,7 @@ class Machine:
                 self._stack.append(constant)
             else:
                 break
-        if file.tell() != len(data):
+        if file.tell() != size:
             raise DecodingError("something comes after its end")
         return self._result()
 
@@ -174,7 +199,7 @@ class Machine:
 
     def _check_states(self) -> None:
         for made in self._made.values():
-            if made.named.known.needs_state and made.placeholder.state is None:
+            if made.named.known.needs_state and not made.is_done:
                 raise made.named.failure(DecodingError("it was given no state"))
 
     # --- the stack -----------------------------------------------------------------------
@@ -205,12 +230,12 @@ class Machine:
         self._push_again(self._stack[-1])
 
     def _push_again(self, value: Any) -> None:
+        made = self._made.get(id(value))
+        if made is not None:
+            made.is_held = True
         if type(value) not in SCALARS:
             self._shared = True
             self._loose_tools += id(value) in self._tools
-            made = self._made.get(id(value))
-            if made is not None:
-                made.is_held = True
         self._stack.append(value)
 
     def _proto(self, protocol: int) -> None:
@@ -281,7 +306,7 @@ class Machine:
             self._check_own(target)
             target.extend(values)
         else:
-            self._placeholder_of(target).items.extend(values)
+            self._placeholder_of(target, *values).items.extend(values)
             self._change(target, lambda: _extend(target, values))
 
     def _set_item(self, _: object) -> None:
@@ -302,7 +327,7 @@ class Machine:
             target.update(pairs)
             _check_distinct(keys, len(target), size)
         else:
-            self._placeholder_of(target).pairs.extend(pairs)
+            self._placeholder_of(target, *values).pairs.extend(pairs)
             self._limits.check_keys(keys, target)
             self._change(target, lambda: _update(target, pairs))
 
@@ -324,6 +349,7 @@ class Machine:
     # --- objects -------------------------------------------------------------------------
 
     def _global(self, names: str) -> None:
+        _check_names(names)
         module, _, name = names.partition(" ")
         self._name(module, name)
 
@@ -365,6 +391,7 @@ class Machine:
         return known.target
 
     def _inst(self, names: str) -> None:
+        _check_names(names)
         module, _, name = names.partition(" ")
         args = tuple(self._since_mark())
         self._stack.append(self._make(self._named(module, name), args, "call"))
@@ -399,6 +426,8 @@ class Machine:
         placeholder = Placeholder(named.module, named.name, args, kwargs, form=form, named=target)
         try:
             value = self._called(named, args, form, kwargs)
+        except LimitExceededError:
+            raise
         except Exception as error:
             if self._placeholders:
                 return placeholder
@@ -408,7 +437,8 @@ class Machine:
         if isinstance(value, NEVER_CHANGED) or type(value) in CONTAINERS:
             self._foreign[id(value)] = value
         elif type(value) not in SCALARS or named.known.needs_state:
-            self._made[id(value)] = _Made(value, named, placeholder)
+            made = self._made[id(value)] = _Made(value, named, placeholder)
+            made.keep(*args, *kwargs.values())
         return value
 
     def _what_is_called(self, target: Any) -> _Global | None:
@@ -428,10 +458,10 @@ class Machine:
             return self._reconstructed(*args)
         if known.call is get_attribute:
             return self._attribute(*args)
+        self._limits.copy(args)
         for value in (*args, *kwargs.values()):
-            if type(value) in COPIED:
-                self._limits.spend(len(value))
-            if known.target in (set, frozenset):
+            self._limits.copy(value)
+            if known.target in (set, frozenset) and type(value) is list:
                 self._limits.check_keys(value)
         if form == "call":
             return known.call(*args)
@@ -455,23 +485,25 @@ class Machine:
     def _build(self, _: object) -> None:
         state = self._stack.pop()
         target = self._stack[-1]
-        placeholder = self._placeholder_of(target)
-        if type(state) is dict:
-            self._limits.spend(len(state))
+        self._limits.copy(state)
+        slots = state[1] if type(state) is tuple and len(state) > 1 else None
+        placeholder = self._placeholder_of(target, state, *(state if slots else ()))
         if target is placeholder and placeholder.state is not None:
             raise DecodingError("it gives an object a state twice")
         placeholder.state = state
         if target is not placeholder:
             set_state = self._made[id(target)].named.known.set_state
             self._change(target, lambda: set_state(target, state))
+            self._made[id(target)].is_done = True
 
-    def _placeholder_of(self, target: Any) -> Placeholder:
+    def _placeholder_of(self, target: Any, *given: Any) -> Placeholder:
         """Give what keeps what an object is given: a payload changes none but those it made."""
         if type(target) is Placeholder and target.args is not None:
             return target
         made = self._made.get(id(target))
         if made is None:
             raise DecodingError(NOT_ITS_OWN)
+        made.keep(*given)
         return made.placeholder
 
     def _change(self, target: Any, change: Callable[[], None]) -> None:
@@ -485,6 +517,8 @@ class Machine:
             if not self._placeholders or made.is_held:
                 # What holds it would be left with half of it.
                 raise made.named.failure(error) from error
+            made.is_done = True
+            self._limits.spend(len(self._memo))
             self._stack[-1] = made.placeholder
             for index, known in self._memo.items():
                 if known is target:
@@ -494,9 +528,7 @@ class Machine:
         """Give what a value holds, apart from what Python's own containers do."""
         if type(value) is not Placeholder:
             made = self._made.get(id(value))
-            if made is None:
-                return []
-            value = made.placeholder
+            return [] if made is None else made.parts
         parts = [value.args, value.kwargs, value.state, value.items, value.pairs]
         return [*parts, value.named] if type(value.named) is Placeholder else parts
 

@@ -66,7 +66,7 @@ class MsgpackCodec(TaggedCodec):
 
     @override
     def _read(self, data: bytes) -> Any:
-        return _Reader(self._table, self._max_depth, self._msgpack).unpack(data)
+        return _Reader(self._table, self._max_depth, self._max_bytes, self._msgpack).unpack(data)
 
 
 class _Writer(TagWriter):
@@ -106,30 +106,47 @@ class _Writer(TagWriter):
 class _Reader:
     """Unpacks values of one envelope."""
 
-    def __init__(self, table: Table, max_depth: int, msgpack: Any) -> None:
+    def __init__(self, table: Table, max_depth: int, max_bytes: int, msgpack: Any) -> None:
+        from arqade.codecs._table import make_dict  # noqa: PLC0415 - loaded when first needed
+
         self._msgpack = msgpack
         self._table = table
         self._max_depth = max_depth
+        self._max_bytes = max_bytes
         self._depth = 0
+        self._open_bytes = 0
+        self._options = {
+            "ext_hook": self._value,
+            "object_pairs_hook": make_dict,
+            "strict_map_key": False,
+            **OPTIONS,
+        }
 
     def unpack(self, data: bytes) -> Any:
-        return self._msgpack.unpackb(data, ext_hook=self._value, strict_map_key=False, **OPTIONS)
+        """Give the value that bytes hold."""
+        return self._msgpack.unpackb(data, **self._options)
 
     def _value(self, code: int, data: bytes) -> Any:
         tag = TAGS.get(code)
         if tag is None:
             raise DecodingError("it has values of an unknown type")
-        if self._depth >= self._max_depth:
-            raise DecodingError(f"it is deeper than {self._max_depth}")
         self._depth += 1
+        if self._depth > self._max_depth:
+            raise DecodingError(f"it is deeper than {self._max_depth}")
+        # Each level has a copy of what is within it.
+        self._open_bytes += len(data)
+        if self._open_bytes > 2 * self._max_bytes:
+            raise DecodingError("it is too long for its depth")
+        value = self._table.make(tag, self._body(data))
+        self._depth -= 1
+        self._open_bytes -= len(data)
+        return value
+
+    def _body(self, data: bytes) -> Any:
         # Not unpackb, which takes tens of kilobytes of the stack while this is called.
-        unpacker = self._msgpack.Unpacker(
-            max_buffer_size=len(data) or 1, ext_hook=self._value, strict_map_key=False, **OPTIONS
-        )
+        unpacker = self._msgpack.Unpacker(max_buffer_size=len(data) or 1, **self._options)
         unpacker.feed(data)
         body = unpacker.unpack()
         if unpacker.tell() != len(data):
             raise DecodingError("something comes after an extension type's data")
-        value = self._table.make(tag, body)
-        self._depth -= 1
-        return value
+        return body

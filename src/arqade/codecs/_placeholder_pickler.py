@@ -80,7 +80,7 @@ class _PlaceholderPickler(_PythonPickler):
             self.save(obj.module)
             self.save(obj.name)
             self.write(pickle.STACK_GLOBAL)
-        elif "." in obj.name:
+        elif "." in obj.name or any(sign in obj.full_name for sign in " \n"):
             raise _unwritable(obj, self._protocol)
         else:
             self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())

@@ -24,6 +24,7 @@ from arqade.codecs._base import (
     shown,
     text_of,
 )
+from arqade.codecs._errors import check_error, new_error, set_attribute
 from arqade.codecs._pickle import ARQ_EXCEPTIONS, arq_exception
 from arqade.exceptions import RemoteError
 
@@ -256,8 +257,7 @@ def _rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: Any) -> Ba
         error = _called(kind, args)
         for name, value in state.items():
             if not name.startswith("__"):
-                # Past the class's own: it may be frozen.
-                object.__setattr__(error, name, value)
+                set_attribute(error, name, value)
     except Exception:  # noqa: BLE001 - a foreign class may raise anything
         return None
     return error
@@ -266,18 +266,19 @@ def _rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: Any) -> Ba
 def _called(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     """Call a class with the arguments that an instance keeps, or go past its constructor.
 
-    Many constructors take other arguments than those that they hand on to be kept.
+    Many constructors take other arguments than those that they hand on to be kept. Those of arqade
+    are not called: they put their arguments into a text.
     """
-    try:
-        error = kind(*args)
-        if _kept(error)[0] == args:
-            return error
-    except Exception:  # noqa: BLE001, S110 - as above
-        pass
-    error = kind.__new__(kind, *args)
-    base: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-    base.__init__(error, *args)
-    return error
+    check_error(kind, args)
+    if not issubclass(kind, exceptions.ArqadeError):
+        try:
+            error = kind(*args)
+            if _kept(error)[0] == args:
+                return error
+        except Exception:  # noqa: BLE001, S110 - a foreign class may raise anything
+            pass
+    made: BaseException = new_error(kind, args)
+    return made
 
 
 def _traceback(error: BaseException) -> str | None:

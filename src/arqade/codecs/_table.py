@@ -20,6 +20,7 @@ from arqade.codecs._base import (
     is_deeper,
     shown,
 )
+from arqade.codecs._limits import check_hashes
 from arqade.exceptions import RemoteError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from arqade.codecs._registry import Registry
 
-__all__ = ["ArgumentList", "Place", "Table"]
+__all__ = ["ArgumentList", "Place", "Table", "make_dict"]
 
 Place: TypeAlias = Literal["job", "result", "field"]
 """Where a value belongs: to a job, to a result, or to a model in one of them.
@@ -94,6 +95,18 @@ def _exact(value: Any, kind: type) -> Any:
     return value
 
 
+def _members(body: Any) -> list[Any]:
+    check_hashes(_exact(body, list))
+    members: list[Any] = body
+    return members
+
+
+def make_dict(pairs: list[Any]) -> dict[Any, Any]:
+    """Make a dict of keys and values, unless too many keys have one hash."""
+    check_hashes(key for key, _ in pairs)
+    return dict(pairs)
+
+
 class ArgumentList(list[Any]):
     """Arguments of an envelope that are a list, to be told from the usual tuple."""
 
@@ -116,8 +129,8 @@ DESCRIBED: dict[type, tuple[str, Callable[[Any], Any]]] = {
 MADE: dict[str, Callable[[Any], Any]] = {
     "list": lambda body: ArgumentList(_exact(body, list)),
     "tuple": lambda body: tuple(_exact(body, list)),
-    "set": lambda body: set(_exact(body, list)),
-    "frozenset": lambda body: frozenset(_exact(body, list)),
+    "set": lambda body: set(_members(body)),
+    "frozenset": lambda body: frozenset(_members(body)),
     "int": lambda body: int(_exact(body, str), 16),
     "decimal": lambda body: Decimal(_exact(body, str)),
     "uuid": lambda body: UUID(_exact(body, str)),

@@ -1,0 +1,78 @@
+"""What makes exceptions of what a payload says, without what their classes would do with it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import NoneType
+from typing import Any
+
+from arqade import exceptions
+from arqade.codecs._base import DecodingError
+from arqade.codecs._pickle import ARQ_EXCEPTIONS
+
+__all__ = ["check_error", "new_error", "set_attribute"]
+
+UNICODE_ATTRIBUTES = frozenset({"encoding", "object", "start", "end", "reason"})
+"""What their class checks when they are made, and trusts later."""
+
+MODULES_OF_RETRY = (ARQ_EXCEPTIONS["Retry"], exceptions.__name__)
+
+DELAYS = (int, float, timedelta, NoneType)
+"""What a Retry takes."""
+
+
+def _refuse() -> DecodingError:
+    return DecodingError("an error is not made as Python makes it")
+
+
+def check_error(kind: type, args: tuple[Any, ...]) -> None:
+    """Refuse arguments with which one of Python's own errors does harm.
+
+    A UnicodeError whose ends are not in its object ends the process when it is printed (Python
+    3.11), a group of errors copies anything that can be gone through, a range of any length, and
+    arq's Retry multiplies what it is given.
+
+    Raises:
+        DecodingError: They are such.
+    """
+    if issubclass(kind, UnicodeError) and kind is not UnicodeError:
+        *texts, start, end, reason = args
+        ends_are_inside = (
+            type(start) is int and type(end) is int and 0 <= start <= end <= len(texts[-1])
+        )
+        if not ends_are_inside or type(reason) is not str:
+            raise _refuse()
+    elif kind.__name__ == "Retry" and kind.__module__ in MODULES_OF_RETRY:
+        if len(args) > 1 or not all(type(arg) in DELAYS for arg in args):
+            raise _refuse()
+    elif issubclass(kind, BaseExceptionGroup) and type(args[-1]) not in (list, tuple):
+        raise _refuse()
+
+
+def new_error(kind: type[Any], args: tuple[Any, ...]) -> Any:
+    """Make an exception by what Python itself does, past the constructor of its own class."""
+    error = kind.__new__(kind, *args)
+    base: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    check_error(base, args)
+    base.__init__(error, *args)
+    return error
+
+
+def set_attribute(error: BaseException, name: Any, value: Any) -> None:
+    """Set an attribute of an exception; none that means something to Python, but for its notes.
+
+    Raises:
+        DecodingError: It is such, or its value is of no type that it may have.
+    """
+    if type(name) is not str:
+        raise _refuse()
+    if name in ("__notes__", "args"):
+        # Anything else that can be gone through would be copied, a range of any length, too.
+        right = type(value) is (tuple if name == "args" else list)
+    else:
+        right = not name.startswith("__")
+        right &= not (isinstance(error, UnicodeError) and name in UNICODE_ATTRIBUTES)
+    if not right:
+        raise _refuse()
+    # Past the class's own: it may be frozen.
+    object.__setattr__(error, name, value)
