@@ -248,8 +248,6 @@ def _plain() -> dict[str, Known]:
         # IOError and its like are other names of OSError.
         if isinstance(kind, type) and issubclass(kind, BaseException) and kind.__name__ == name
     }
-    # Of their own in asyncio until Python 3.11 and 3.8: workers of 3.9 and 3.10 name them so.
-    errors["asyncio.exceptions.TimeoutError"] = asyncio.TimeoutError
     errors["asyncio.exceptions.CancelledError"] = asyncio.CancelledError
     errors |= {
         f"arqade.exceptions.{name}": getattr(exceptions, name)

@@ -36,6 +36,9 @@ NOT_ITS_OWN = "it changes something that it did not make"
 NEVER_CHANGED = (type, Enum, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 """What an allowed function may give and a payload must not change: others have it, too."""
 
+RENAMED = {("asyncio.exceptions", "TimeoutError"): ("builtins", "TimeoutError")}
+"""What was a class of its own until Python 3.10."""
+
 LAST_OF_PYTHON_2 = 2
 """The last pickle protocol that writes the names of Python 2."""
 
@@ -367,6 +370,7 @@ class Machine:
         if self._protocol <= LAST_OF_PYTHON_2:
             renamed = IMPORT_MAPPING.get(module, module), name
             module, name = NAME_MAPPING.get((module, name), renamed)
+        module, name = RENAMED.get((module, name), (module, name))
         if (module, name) not in self._missing:
             try:
                 return self._found(module, name)
@@ -485,6 +489,8 @@ class Machine:
     def _build(self, _: object) -> None:
         state = self._stack.pop()
         target = self._stack[-1]
+        if state is None:
+            raise DecodingError("it gives an object None for a state")
         self._limits.copy(state)
         slots = state[1] if type(state) is tuple and len(state) > 1 else None
         placeholder = self._placeholder_of(target, state, *(state if slots else ()))
