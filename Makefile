@@ -12,8 +12,13 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
-OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults)
-TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others faults-async faults-sync)
+FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
+OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults $(FUZZING))
+TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others \
+  faults-async faults-sync fuzzing)
+# What is the same with any redis-py. What arq's absence changes is not among it.
+ONCE := tests/tools tests/_async/test_migration.py tests/_sync/test_migration.py \
+  $(patsubst %,tests/payloads/test_%.py,fallback json models msgpack placeholders signed tagged)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
@@ -29,7 +34,7 @@ demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
 	@# Side by side: most of the time is waiting.
-	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
+	$(MAKE) --no-print-directory -j7 --output-sync=target $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -40,10 +45,14 @@ test-oldest-others: .venv/ready
 	$(BIN)/coverage run -m pytest $(OTHERS)
 
 test-newest-queues: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(QUEUES)
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(QUEUES) $(addprefix --ignore=,$(ONCE))
 
 test-newest-others: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) --ignore=tests/tools
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) $(addprefix --ignore=,$(ONCE))
+
+test-fuzzing: .venv/ready
+	@# Not measured: it would take twice the time, and covers nothing that the others don't.
+	$(BIN)/python -m pytest $(FUZZING)
 
 test-faults-async: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync
@@ -69,8 +78,7 @@ soak: .venv/ready
 	$(BIN)/python -m tests.soak $(OPTIONS)
 
 fuzz: .venv/ready ## Feed a million broken and hostile payloads to each decoder
-	ARQADE_FUZZ=$${ARQADE_FUZZ:-1000000} $(BIN)/python -m pytest --timeout=3600 \
-	  tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
+	ARQADE_FUZZ=$${ARQADE_FUZZ:-1000000} $(BIN)/python -m pytest --timeout=3600 $(FUZZING)
 
 parity: .venv/ready ## Compare mock and Redis, async and sync, on thousands of random stories
 	ARQADE_PARITY_EXAMPLES=$${ARQADE_PARITY_EXAMPLES:-2000} $(BIN)/python -m pytest tests/parity

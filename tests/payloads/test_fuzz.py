@@ -545,8 +545,8 @@ PICKLES = {
     "text-of-changed-error": built(
         call(builtin("UnicodeDecodeError"), *map(opcodes_of, ["utf-8", b"x", 0, 1, "reason"])),
         object=opcodes_of(7),
-        start=opcodes_of(2**50),
-        end=opcodes_of(2**50 + 1),
+        start=opcodes_of(-(10**14)),
+        end=opcodes_of(1 - 10**14),
     ),
 }  # fmt: skip
 """What takes a process's memory or time, or ends it, where nothing is done against it."""

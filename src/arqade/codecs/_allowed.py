@@ -86,6 +86,9 @@ class Known:
     is_tool: bool = False
     """Whether payloads call it to make something else, and must not keep it."""
 
+    is_callers: bool = False
+    """Whether it is in the list that the caller gave."""
+
 
 def _expect(condition: object) -> None:
     if not condition:
@@ -265,10 +268,10 @@ def _plain() -> dict[str, Known]:
 def _of_caller(target: Any) -> Known:
     """Let payloads do with a class or a function of the caller's what pickle does."""
     if not isinstance(target, type):
-        return Known(target, target, set_state=_set_any_state)
+        return Known(target, target, set_state=_set_any_state, is_callers=True)
     # A member of an enum is one object for the whole process: no payload may change it.
     set_state = _refuse_state if issubclass(target, Enum) else _set_any_state
-    return Known(target, target, new=True, set_state=set_state)
+    return Known(target, target, new=True, set_state=set_state, is_callers=True)
 
 
 class AllowList:

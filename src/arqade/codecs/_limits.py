@@ -12,6 +12,9 @@ from arqade.codecs._base import DecodingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    PartsOf: TypeAlias = Callable[[Any], list[Any]]
 
 __all__ = ["LimitExceededError", "Limits", "check_hashes"]
 
@@ -71,20 +74,29 @@ def _is_dispersed(key: object) -> bool:
     return kind in DISPERSED
 
 
+def _parts(value: Any, parts_of: PartsOf) -> list[Any]:
+    kind = type(value)
+    if kind in SCALARS:
+        return []
+    if kind in (tuple, list, set, frozenset):
+        return list(value)
+    if kind is dict:
+        return [*value, *value.values()]
+    return parts_of(value)
+
+
 class Limits:
     """What one pickle may ask for.
 
     Args:
         max_size: How many values it may unfold to, or let be copied.
         max_depth: How deep they may lie in each other.
-        parts: Gives what a value holds that is none of Python's own containers.
     """
 
-    def __init__(self, max_size: int, max_depth: int, parts: Callable[[Any], list[Any]]) -> None:
+    def __init__(self, max_size: int, max_depth: int) -> None:
         self.max_depth = max_depth
         self._max_size = max_size
         self._left = max_size
-        self._other_parts = parts
         self._copied: dict[int, Any] = {}
         self._hashes: dict[int, dict[int, int]] = {}
 
@@ -112,27 +124,28 @@ class Limits:
                 self.spend(len(value) * (1 if kind in (str, bytes) else COPY_COST))
             self._copied[id(value)] = value
 
-    def check_keys(self, keys: Iterable[Any], holder: object | None = None) -> None:
+    def check_keys(self, keys: Iterable[Any], parts: PartsOf, holder: object | None = None) -> None:
         """Refuse keys that take too long to hash, or too many that have the same hash.
 
         Args:
             keys: Keys of a dict, or members of a set.
+            parts: Gives what a value holds that is none of Python's own containers.
             holder: The dict or set, if it may get more of them later.
         """
         others = [key for key in keys if not _is_dispersed(key)]
         for key in others:
-            self._check_key(key)
+            self._check_key(key, parts)
         if others:
             check_hashes(
                 others, None if holder is None else self._hashes.setdefault(id(holder), {})
             )
 
-    def _check_key(self, key: Any) -> None:
+    def _check_key(self, key: Any, parts_of: PartsOf) -> None:
         """Refuse a key that is so deep or large that to hash it takes too long, or too much."""
         count, rest = 0, [(key, 0)]
         while rest:
             value, depth = rest.pop()
-            parts = self._parts(value)
+            parts = _parts(value, parts_of)
             count += 1 + len(parts)
             if type(value) in (int, Decimal):
                 count += value.__sizeof__() // WORD_BYTES
@@ -141,17 +154,7 @@ class Limits:
             rest.extend((part, depth + 1) for part in parts)
         self.spend(count)
 
-    def _parts(self, value: Any) -> list[Any]:
-        kind = type(value)
-        if kind in SCALARS:
-            return []
-        if kind in (tuple, list, set, frozenset):
-            return list(value)
-        if kind is dict:
-            return [*value, *value.values()]
-        return self._other_parts(value)
-
-    def measure(self, root: Any) -> None:
+    def measure(self, root: Any, parts_of: PartsOf) -> None:
         """Refuse what is too deep, or unfolds to too many values where some are in many places."""
         sizes: dict[int, tuple[int, int]] = {}
         way_down: set[int] = set()
@@ -160,7 +163,7 @@ class Limits:
             value, parts = rest.pop()
             key = id(value)
             if parts is None:
-                if key in sizes or key in way_down or not (parts := self._parts(value)):
+                if key in sizes or key in way_down or not (parts := _parts(value, parts_of)):
                     continue
                 way_down.add(key)
                 self._check_depth(len(way_down))
