@@ -14,8 +14,7 @@ export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
 FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults $(FUZZING))
-TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others \
-  faults-async faults-sync fuzzing)
+TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others faults-async faults-sync)
 # What is the same with any redis-py. What arq's absence changes is not among it.
 ONCE := tests/tools tests/_async/test_migration.py tests/_sync/test_migration.py \
   $(patsubst %,tests/payloads/test_%.py,fallback json models msgpack placeholders signed tagged)
@@ -34,7 +33,9 @@ demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
 	@# Side by side: most of the time is waiting.
-	$(MAKE) --no-print-directory -j7 --output-sync=target $(TESTS)
+	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
+	@# Alone, since it does nothing but work. Not measured, which would take twice the time.
+	$(BIN)/python -m pytest $(FUZZING)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -49,10 +50,6 @@ test-newest-queues: .venv/ready .venv-newest/ready
 
 test-newest-others: .venv/ready .venv-newest/ready
 	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) $(addprefix --ignore=,$(ONCE))
-
-test-fuzzing: .venv/ready
-	@# Not measured: it would take twice the time, and covers nothing that the others don't.
-	$(BIN)/python -m pytest $(FUZZING)
 
 test-faults-async: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync
