@@ -13,15 +13,13 @@ export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
 FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
-OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults $(FUZZING))
+OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults tests/payloads)
 TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others faults-async faults-sync)
-# What is the same with any redis-py. What arq's absence changes is not among it.
-ONCE := tests/tools tests/_async/test_migration.py tests/_sync/test_migration.py \
-  $(patsubst %,tests/payloads/test_%.py,fallback json models msgpack placeholders signed tagged)
+PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(TESTS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
+.PHONY: help demo test $(TESTS) $(PAYLOADS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
   bench-check bench-faults bench-codecs bench-docs generate format lock clean
 
 help: ## Show this list
@@ -34,8 +32,8 @@ test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the n
 	rm -f .coverage .coverage.*
 	@# Side by side: most of the time is waiting.
 	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
-	@# Alone, since it does nothing but work. Not measured, which would take twice the time.
-	$(BIN)/python -m pytest $(FUZZING)
+	@# Not beside those, which have time-outs: these do nothing but work.
+	$(MAKE) --no-print-directory -j3 --output-sync=target $(PAYLOADS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -46,10 +44,22 @@ test-oldest-others: .venv/ready
 	$(BIN)/coverage run -m pytest $(OTHERS)
 
 test-newest-queues: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(QUEUES) $(addprefix --ignore=,$(ONCE))
+	@# Migrations are the workers' matter, which are the same in both.
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(QUEUES) \
+	  --ignore=tests/_async/test_migration.py --ignore=tests/_sync/test_migration.py
 
 test-newest-others: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) $(addprefix --ignore=,$(ONCE))
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) --ignore=tests/tools
+
+test-oldest-payloads: .venv/ready
+	$(BIN)/coverage run -m pytest tests/payloads $(addprefix --ignore=,$(FUZZING))
+
+test-newest-payloads: .venv/ready .venv-newest/ready
+	$(NEWEST)/coverage run -m pytest $(patsubst %,tests/payloads/test_%.py,errors golden pickle restricted)
+
+test-fuzzing: .venv/ready
+	@# Not measured, which would take twice the time.
+	$(BIN)/python -m pytest $(FUZZING)
 
 test-faults-async: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync
