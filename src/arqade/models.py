@@ -207,8 +207,11 @@ class JobResult(JobMetadata[R]):
             return value
         if isinstance(self.result, CancelledError):
             raise JobCancelled(self.id)
-        if isinstance(self.result, BaseException):
+        if isinstance(self.result, Exception):
             raise self.result
+        if isinstance(self.result, BaseException):
+            # No worker stores one, and a payload must not end this process.
+            raise RemoteError(type(self.result).__name__, str(self.result))
         if isinstance(self.result, Placeholder):
             raise RemoteError(self.result.full_name, ", ".join(map(str, self.result.args or ())))
         raise JobSerializationError(

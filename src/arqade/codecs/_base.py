@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from arqade._compat import override
 from arqade._validation import MAX_TIME_MS
@@ -42,8 +42,10 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 200
 """How deep values may lie in each other by default: Python can compare and print so many."""
 
-BECAUSE = ": "
-"""What comes before the reason in a codec's error."""
+REASON = "_reason"
+"""The attribute of a codec's error that says why, which quotes no value."""
+
+E = TypeVar("E", JobDeserializationError, JobSerializationError)
 
 CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 
@@ -134,6 +136,11 @@ def is_result(envelope: dict[str, Any]) -> bool:
     return "s" in envelope and "r" in envelope
 
 
+def _with_reason(error: E, reason: str) -> E:
+    error.__dict__[REASON] = reason
+    return error
+
+
 def safe_name(name: object) -> str:
     """Give a name out of a payload for a message, unless it may be something else."""
     return name if isinstance(name, str) and NAME.fullmatch(name) else "?"
@@ -144,7 +151,8 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, DecodingError | EncodingError):
         return str(error)
     if isinstance(error, JobDeserializationError | JobSerializationError):
-        return str(error).partition(BECAUSE)[2] or type(error).__name__
+        # Of a codec here; the words of others may quote anything.
+        return error.__dict__.get(REASON) or type(error).__name__
     missing: tuple[str, ...] = ()
     if isinstance(error, ModuleNotFoundError):
         missing = (safe_name(error.name),)
@@ -170,8 +178,8 @@ class BaseCodec(abc.ABC):
         except Exception as error:  # noqa: BLE001 - foreign classes may raise anything
             reason = reason_of(error)
         # Not while the error is handled: its words may quote a value.
-        message = f"{type(self).__name__} can't encode this{BECAUSE}{reason}"
-        raise JobSerializationError(message, None)
+        message = f"{type(self).__name__} can't encode this: {reason}"
+        raise _with_reason(JobSerializationError(message, None), reason)
 
     def loads(self, data: bytes, /) -> dict[str, Any]:
         """Give the envelope that these bytes hold.
@@ -191,8 +199,8 @@ class BaseCodec(abc.ABC):
         raise self._undecodable(reason)
 
     def _undecodable(self, reason: str) -> JobDeserializationError:
-        message = f"{type(self).__name__} can't decode these bytes{BECAUSE}{reason}"
-        return JobDeserializationError(message, None)
+        message = f"{type(self).__name__} can't decode these bytes: {reason}"
+        return _with_reason(JobDeserializationError(message, None), reason)
 
     @abc.abstractmethod
     def recognizes(self, data: bytes, /) -> bool:
@@ -268,7 +276,7 @@ def check_place(envelope: dict[str, Any], result_of: str | None) -> None:
 
 
 def _refused(reason: str) -> JobDeserializationError:
-    return JobDeserializationError(f"These bytes are refused{BECAUSE}{reason}", None)
+    return _with_reason(JobDeserializationError(f"These bytes are refused: {reason}", None), reason)
 
 
 def _check_fields(envelope: dict[str, Any]) -> None:

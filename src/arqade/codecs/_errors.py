@@ -66,6 +66,9 @@ def set_attribute(error: BaseException, name: Any, value: Any) -> None:
     """
     if type(name) is not str:
         raise _refuse()
+    if name == "name_from":
+        # Python 3.12 imports what it names when such an error is printed.
+        return
     if name in ("__notes__", "args"):
         # Anything else that can be gone through would be copied, a range of any length, too.
         right = type(value) is (tuple if name == "args" else list)

@@ -37,6 +37,10 @@ COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 COPY_COST = 64
 """What a part of a copied container counts: a set takes so many bytes for it."""
 
+SHARE = 1_000_000
+SHARE_OF_A_BYTE = 16
+"""How many values a payload may let be copied or looked at: so many, and more by its length."""
+
 SMALL = 16
 """Containers of so few parts cost no more than the opcodes that copy them."""
 
@@ -99,6 +103,10 @@ class Limits:
         self._left = max_size
         self._copied: dict[int, Any] = {}
         self._hashes: dict[int, dict[int, int]] = {}
+
+    def grant(self, size: int) -> None:
+        """Let a payload of so many bytes have a share of what is allowed."""
+        self._left = min(self._max_size, SHARE + SHARE_OF_A_BYTE * size)
 
     def spend(self, count: int) -> None:
         """Note that a payload lets so many values be copied or looked at.

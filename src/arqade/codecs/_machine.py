@@ -83,6 +83,7 @@ class Machine:
             DecodingError: It holds something that it may not.
             Exception: It is no pickle, or a constructor of an allowed class failed.
         """
+        self._limits.grant(len(data))
         try:
             return self._run(io.BytesIO(data), len(data))
         except BaseException:

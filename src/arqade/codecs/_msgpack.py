@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
-from arqade.codecs._base import DecodingError, is_deeper
+from arqade.codecs._base import MAX_BYTES, MAX_DEPTH, DecodingError, is_deeper
 from arqade.codecs._tagged import CODES, TaggedCodec, TagWriter, too_deep
 from arqade.exceptions import ConfigurationError
 
@@ -42,9 +42,11 @@ class MsgpackCodec(TaggedCodec):
         self,
         models: Mapping[str, type] | Iterable[type] = (),
         errors: Mapping[str, type] | Iterable[type] = (),
-        **limits: int,
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_depth: int = MAX_DEPTH,
     ) -> None:
-        super().__init__(models, errors, **limits)
+        super().__init__(models, errors, max_bytes=max_bytes, max_depth=max_depth)
         try:
             self._msgpack: Any = importlib.import_module("msgpack")
         except ImportError as error:

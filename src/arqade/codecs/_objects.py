@@ -272,8 +272,7 @@ class Objects:
         if state is None:
             raise DecodingError("it gives an object None for a state")
         self._limits.copy(state)
-        slots = state[1] if type(state) is tuple and len(state) > 1 else None
-        placeholder = self.placeholder_of(target, state, *(state if slots else ()))
+        placeholder = self.placeholder_of(target, state, *(state if type(state) is tuple else ()))
         if target is placeholder and placeholder.state is not None:
             raise DecodingError("it gives an object a state twice")
         placeholder.state = state

@@ -37,7 +37,7 @@ class SignedCodec(BaseCodec):
     So whoever can write to Redis, but has none of the keys, can make no job, and no result. What
     they can do: remove payloads, read them (nothing is encrypted), and put a job that they have
     seen back into a queue. A signature tells jobs from results, so a result is never taken for a
-    job; and a result is refused under another job's id.
+    job; and arqade's clients refuse a result under another job's id.
 
     Args:
         inner: The codec that makes the bytes to be signed.

@@ -142,7 +142,10 @@ class TaggedCodec(BaseCodec):
 
     @property
     def converter(self) -> cattrs.Converter:
-        """The cattrs converter that handles the fields of models: register hooks with it."""
+        """The cattrs converter that handles the fields of models: register hooks with it.
+
+        Ask for it again for each that comes after the first use of a model.
+        """
         models = self._registry.models
         models.forget()
         return models.converter
