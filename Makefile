@@ -14,12 +14,13 @@ export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
 FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults tests/payloads)
-TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others faults-async faults-sync)
+BREAKING := test-faults-async test-faults-sync
+TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others)
 PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(TESTS) $(PAYLOADS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
+.PHONY: help demo test $(BREAKING) $(TESTS) $(PAYLOADS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
   bench-check bench-faults bench-codecs bench-docs generate format lock clean
 
 help: ## Show this list
@@ -30,9 +31,10 @@ demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 
 test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
-	@# Side by side: most of the time is waiting.
-	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
-	@# Not beside those, which have time-outs: these do nothing but work.
+	@# Side by side: most of the time is waiting. But not those whose time-outs are shortest beside
+	@# others, nor those that do nothing but work.
+	$(MAKE) --no-print-directory -j2 --output-sync=target $(BREAKING)
+	$(MAKE) --no-print-directory -j4 --output-sync=target $(TESTS)
 	$(MAKE) --no-print-directory -j3 --output-sync=target $(PAYLOADS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
