@@ -7,7 +7,6 @@ Each class has the few ways in which `pickle` itself makes it (Python 3.9 to 3.1
 from __future__ import annotations
 
 import asyncio
-import builtins
 import codecs
 import copyreg
 import importlib
@@ -24,7 +23,7 @@ import attrs
 
 from arqade import exceptions
 from arqade.codecs._base import DecodingError, safe_name
-from arqade.codecs._errors import check_error, set_attribute
+from arqade.codecs._errors import BUILTIN_ERRORS, check_error, set_attribute
 from arqade.codecs._pickle import ARQ_EXCEPTIONS, arq_exception
 
 if TYPE_CHECKING:
@@ -245,12 +244,7 @@ def _plain() -> dict[str, Known]:
         f"datetime.{kind.__name__}": Known(kind, kind)
         for kind in (date, datetime, time, timedelta, timezone)
     }
-    errors = {
-        f"builtins.{name}": kind
-        for name, kind in vars(builtins).items()
-        # IOError and its like are other names of OSError.
-        if isinstance(kind, type) and issubclass(kind, BaseException) and kind.__name__ == name
-    }
+    errors = {f"builtins.{name}": kind for name, kind in BUILTIN_ERRORS.items()}
     errors["asyncio.exceptions.CancelledError"] = asyncio.CancelledError
     errors |= {
         f"arqade.exceptions.{name}": getattr(exceptions, name)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from arqade._compat import override
-from arqade._validation import MAX_TIME_MS
+from arqade._validation import MAX_TIME_MS, check_integer
 from arqade.exceptions import JobDeserializationError, JobSerializationError
 from arqade.models import MAX_JOB_TRY
 
@@ -26,7 +26,9 @@ __all__ = [
     "SignedEnvelope",
     "WorkerCodecSettings",
     "WorkerDeserializer",
+    "check_limits",
     "check_place",
+    "check_size",
     "full_name",
     "is_deeper",
     "is_result",
@@ -129,6 +131,25 @@ def is_deeper(value: object, limit: int) -> bool:
             return False
         level = list(parts.values())
     return True
+
+
+def check_limits(max_bytes: int, max_depth: int) -> tuple[int, int]:
+    """Give back a decoder's limits.
+
+    Raises:
+        TypeError: One of them is no `int`.
+        ValueError: One of them is out of bounds.
+    """
+    return (
+        check_integer("max_bytes", max_bytes, least=1, most=2**40),
+        check_integer("max_depth", max_depth, least=1, most=10_000),
+    )
+
+
+def check_size(data: bytes, max_bytes: int) -> None:
+    """Refuse what is larger than a decoder takes."""
+    if len(data) > max_bytes:
+        raise DecodingError(f"they are more than {max_bytes}")
 
 
 def is_result(envelope: dict[str, Any]) -> bool:

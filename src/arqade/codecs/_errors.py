@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from datetime import timedelta
 from types import NoneType
 from typing import Any
@@ -10,7 +11,15 @@ from arqade import exceptions
 from arqade.codecs._base import DecodingError
 from arqade.codecs._pickle import ARQ_EXCEPTIONS
 
-__all__ = ["check_error", "new_error", "set_attribute"]
+__all__ = ["BUILTIN_ERRORS", "check_error", "new_error", "set_attribute"]
+
+BUILTIN_ERRORS = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    # IOError and its like are other names of OSError.
+    if isinstance(kind, type) and issubclass(kind, BaseException) and kind.__name__ == name
+}
+"""Python's own errors, by their names."""
 
 UNICODE_ATTRIBUTES = frozenset({"encoding", "object", "start", "end", "reason"})
 """What their class checks when they are made, and trusts later."""

@@ -30,7 +30,6 @@ MAX_EQUAL_HASHES = 100
 DISPERSED = frozenset({NoneType, bool, float, str, bytes, date, time, datetime, timedelta})
 """Classes of keys that have too few values of the same hash, or a hash that can't be foreseen."""
 
-
 COPIED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 """Values that a call may copy: a payload could have one copied again and again."""
 

@@ -168,9 +168,6 @@ class Machine:
     def _put(self, index: int) -> None:
         self._memo[int(index)] = self._stack[-1]
 
-    def _memoize(self, _: object) -> None:
-        self._memo[len(self._memo)] = self._stack[-1]
-
     # --- containers ----------------------------------------------------------------------
 
     def _push_container(self, value: Any) -> None:
@@ -337,7 +334,6 @@ class Machine:
             "PUT": _put,
             "BINPUT": _put,
             "LONG_BINPUT": _put,
-            "MEMOIZE": _memoize,
             "EMPTY_LIST": _empty_list,
             "EMPTY_DICT": _empty_dict,
             "EMPTY_SET": _empty_set,

@@ -15,10 +15,12 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
+from arqade.codecs._registry import is_model
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Models", "is_model"]
+__all__ = ["Models"]
 
 EXACT = (str, bool, int, bytes, date, datetime, time, timedelta, Decimal, UUID)
 """Types of fields whose values come as they are, since a payload tells each value's type."""
@@ -71,11 +73,6 @@ def _is_collection(kind: Any) -> bool:
     if origin in (*SEQUENCES, dict):
         return True
     return getattr(origin, "__module__", "") == "collections.abc" and issubclass(origin, Collection)
-
-
-def is_model(kind: Any) -> bool:
-    """Tell whether a class has fields."""
-    return isinstance(kind, type) and (attrs.has(kind) or dataclasses.is_dataclass(kind))
 
 
 class Models:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import copyreg
 import dataclasses
 import functools
@@ -24,7 +23,7 @@ from arqade.codecs._base import (
     shown,
     text_of,
 )
-from arqade.codecs._errors import check_error, new_error, set_attribute
+from arqade.codecs._errors import BUILTIN_ERRORS, check_error, new_error, set_attribute
 from arqade.codecs._pickle import ARQ_EXCEPTIONS, arq_exception
 from arqade.exceptions import RemoteError
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from arqade.codecs._models import Models
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "is_model"]
 
 MAX_TRACEBACK = 20_000
 """How many characters of a traceback are kept: the last ones, which tell most."""
@@ -45,12 +44,7 @@ TRACEBACK_NOTE = "Traceback of the worker:\n"
 @functools.cache
 def _known_errors() -> dict[str, type[BaseException]]:
     """Give the errors that need not be registered, but for arq's."""
-    errors = {
-        name: kind
-        for name, kind in vars(builtins).items()
-        # IOError and its like are other names of OSError.
-        if isinstance(kind, type) and issubclass(kind, BaseException) and kind.__name__ == name
-    }
+    errors = dict(BUILTIN_ERRORS)
     errors["CancelledError"] = asyncio.CancelledError
     for name in exceptions.__all__:
         kind = getattr(exceptions, name)
@@ -89,7 +83,7 @@ class Registry:
             name = kind.__qualname__
         elif not isinstance(name, str):
             raise TypeError(f"name must be a str, not {type(name).__name__}")
-        if not (_is_model(kind) or issubclass(kind, Enum | BaseException)):
+        if not (is_model(kind) or issubclass(kind, Enum | BaseException)):
             raise TypeError(f"{name} is no attrs class, dataclass, enum or exception")
         if self._kinds.get(name, kind) is not kind or name in _known_errors():
             raise ValueError(f"another class has the name {name!r}: give one with name=")
@@ -225,8 +219,9 @@ class Registry:
         return _known_errors().get(name)
 
 
-def _is_model(kind: type) -> bool:
-    return attrs.has(kind) or dataclasses.is_dataclass(kind)
+def is_model(kind: Any) -> bool:
+    """Tell whether something is a class with fields."""
+    return isinstance(kind, type) and (attrs.has(kind) or dataclasses.is_dataclass(kind))
 
 
 def _kept(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -8,7 +8,6 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from arqade._compat import override
-from arqade._validation import check_integer
 from arqade.codecs._base import (
     CONTAINERS,
     MAX_BYTES,
@@ -17,6 +16,8 @@ from arqade.codecs._base import (
     DecodingError,
     EncodingError,
     WorkerCodecSettings,
+    check_limits,
+    check_size,
     is_result,
 )
 from arqade.codecs._pickle import PickleCodec
@@ -115,8 +116,7 @@ class RestrictedPickleCodec(PickleCodec):
         self._machine = Machine
         self._allowed = AllowList(allow)
         self._on_forbidden = on_forbidden
-        self._max_bytes = check_integer("max_bytes", max_bytes, least=1, most=2**40)
-        self._max_depth = check_integer("max_depth", max_depth, least=1, most=10_000)
+        self._max_bytes, self._max_depth = check_limits(max_bytes, max_depth)
 
     @override
     def loads(self, data: bytes, /) -> dict[str, Any]:
@@ -144,8 +144,7 @@ class RestrictedPickleCodec(PickleCodec):
 
     @override
     def _decode(self, data: bytes) -> Any:
-        if len(data) > self._max_bytes:
-            raise DecodingError(f"they are more than {self._max_bytes}")
+        check_size(data, self._max_bytes)
         machine = self._machine(
             self._allowed,
             placeholders=self._on_forbidden == "placeholder",

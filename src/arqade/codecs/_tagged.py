@@ -7,13 +7,14 @@ import copy
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from arqade._compat import override
-from arqade._validation import check_integer
 from arqade.codecs._base import (
     MAX_BYTES,
     MAX_DEPTH,
     BaseCodec,
     DecodingError,
     EncodingError,
+    check_limits,
+    check_size,
     is_deeper,
     is_result,
 )
@@ -108,8 +109,7 @@ class TaggedCodec(BaseCodec):
         self._registry = Registry()
         self._registry.add_all(models)
         self._registry.add_all(errors)
-        self._max_bytes = check_integer("max_bytes", max_bytes, least=1, most=2**40)
-        self._max_depth = check_integer("max_depth", max_depth, least=1, most=10_000)
+        self._max_bytes, self._max_depth = check_limits(max_bytes, max_depth)
         self._table = Table(self._registry, self._max_depth)
         self._argument_list = ArgumentList
 
@@ -179,8 +179,7 @@ class TaggedCodec(BaseCodec):
 
     @override
     def _decode(self, data: bytes) -> Any:
-        if len(data) > self._max_bytes:
-            raise DecodingError(f"they are more than {self._max_bytes}")
+        check_size(data, self._max_bytes)
         envelope = self._read(data)
         # What is deeper has a byte for each level.
         if len(data) > self._max_depth and is_deeper(envelope, self._max_depth):
