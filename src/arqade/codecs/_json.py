@@ -144,17 +144,8 @@ def _make_float(body: Any) -> float:
     return float(body)
 
 
-def _make_dict(body: Any) -> dict[Any, Any]:
-    if type(body) is not list or not all(type(pair) is list for pair in body):
-        raise DecodingError("what should be a dict is none")
-    from arqade.codecs._table import make_dict  # noqa: PLC0415 - loaded when first needed
-
-    return make_dict(body)
-
-
 MADE: dict[str, Callable[[Any], Any]] = {
     "$bytes": lambda body: base64.b64decode(body, validate=True),
-    "$dict": _make_dict,
     "$float": _make_float,
 }
 """What makes values of the types that MessagePack has, and JSON has not."""

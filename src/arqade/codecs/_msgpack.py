@@ -109,8 +109,6 @@ class _Reader:
     """Unpacks values of one envelope."""
 
     def __init__(self, table: Table, max_depth: int, max_bytes: int, msgpack: Any) -> None:
-        from arqade.codecs._table import make_dict  # noqa: PLC0415 - loaded when first needed
-
         self._msgpack = msgpack
         self._table = table
         self._max_depth = max_depth
@@ -119,7 +117,7 @@ class _Reader:
         self._open_bytes = 0
         self._options = {
             "ext_hook": self._value,
-            "object_pairs_hook": make_dict,
+            "object_pairs_hook": table.dict_of,
             "strict_map_key": False,
             **OPTIONS,
         }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from arqade.codecs._registry import Registry
 
-__all__ = ["ArgumentList", "Place", "Table", "make_dict"]
+__all__ = ["ArgumentList", "Place", "Table"]
 
 Place: TypeAlias = Literal["job", "result", "field"]
 """Where a value belongs: to a job, to a result, or to a model in one of them.
@@ -101,10 +101,10 @@ def _members(body: Any) -> list[Any]:
     return members
 
 
-def make_dict(pairs: list[Any]) -> dict[Any, Any]:
-    """Make a dict of keys and values, unless too many keys have one hash."""
-    check_hashes(key for key, _ in pairs)
-    return dict(pairs)
+def _make_dict(body: Any) -> dict[Any, Any]:
+    if type(body) is not list or not all(type(pair) is list for pair in body):
+        raise DecodingError("what should be a dict is none")
+    return Table.dict_of(body)
 
 
 class ArgumentList(list[Any]):
@@ -129,6 +129,7 @@ DESCRIBED: dict[type, tuple[str, Callable[[Any], Any]]] = {
 MADE: dict[str, Callable[[Any], Any]] = {
     "list": lambda body: ArgumentList(_exact(body, list)),
     "tuple": lambda body: tuple(_exact(body, list)),
+    "dict": _make_dict,
     "set": lambda body: set(_members(body)),
     "frozenset": lambda body: frozenset(_members(body)),
     "int": lambda body: int(_exact(body, str), 16),
@@ -218,6 +219,12 @@ class Table:
     def stand_in(value: object) -> Unencodable:
         """Make what stands for a value that can't be encoded."""
         return Unencodable(*Table.describe_missing(value)[1])
+
+    @staticmethod
+    def dict_of(pairs: list[Any]) -> dict[Any, Any]:
+        """Make a dict of keys and values, unless too many keys have one hash."""
+        check_hashes(key for key, _ in pairs)
+        return dict(pairs)
 
     def make(self, tag: str, body: Any) -> Any:
         """Make a value of its tag and body.
