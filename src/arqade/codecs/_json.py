@@ -89,6 +89,8 @@ class JSONCodec(TaggedCodec):
         [(key, body)] = plain.items()
         if key[:1] != TAG:
             return plain
+        if key == "$dict":
+            return self._table.dict_of(_pairs(body))
         make = MADE.get(key)
         return self._table.make(key[1:], body) if make is None else make(body)
 
@@ -136,6 +138,12 @@ class _Writer(TagWriter):
 
 def _refuse_constant(_: str) -> Any:
     raise DecodingError("it has a number that JSON does not have")
+
+
+def _pairs(body: Any) -> list[Any]:
+    if type(body) is not list or not all(type(pair) is list for pair in body):
+        raise DecodingError("what should be a dict is none")
+    return body
 
 
 def _make_float(body: Any) -> float:

@@ -101,12 +101,6 @@ def _members(body: Any) -> list[Any]:
     return members
 
 
-def _make_dict(body: Any) -> dict[Any, Any]:
-    if type(body) is not list or not all(type(pair) is list for pair in body):
-        raise DecodingError("what should be a dict is none")
-    return Table.dict_of(body)
-
-
 class ArgumentList(list[Any]):
     """Arguments of an envelope that are a list, to be told from the usual tuple."""
 
@@ -129,7 +123,6 @@ DESCRIBED: dict[type, tuple[str, Callable[[Any], Any]]] = {
 MADE: dict[str, Callable[[Any], Any]] = {
     "list": lambda body: ArgumentList(_exact(body, list)),
     "tuple": lambda body: tuple(_exact(body, list)),
-    "dict": _make_dict,
     "set": lambda body: set(_members(body)),
     "frozenset": lambda body: frozenset(_members(body)),
     "int": lambda body: int(_exact(body, str), 16),
