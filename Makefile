@@ -11,11 +11,14 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 # wheel's. Stock workers always run in the first environment.
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
+# What is covered is measured in the first environment, and not where that would take twice the time
+# for code that other tests cover.
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
 FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
-OTHERS := tests $(addprefix --ignore=,$(QUEUES) tests/faults tests/payloads)
+UNMEASURED := tests/parity tests/tools
+OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) tests/faults tests/payloads)
 BREAKING := test-faults-async test-faults-sync
-TESTS := $(addprefix test-,oldest-queues oldest-others newest-queues newest-others)
+TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest)
 PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
@@ -45,19 +48,21 @@ test-oldest-queues: .venv/ready
 test-oldest-others: .venv/ready
 	$(BIN)/coverage run -m pytest $(OTHERS)
 
-test-newest-queues: .venv/ready .venv-newest/ready
-	@# Migrations are the workers' matter, which are the same in both.
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(QUEUES) \
-	  --ignore=tests/_async/test_migration.py --ignore=tests/_sync/test_migration.py
+test-oldest-unmeasured: .venv/ready
+	$(BIN)/python -m pytest $(UNMEASURED)
 
-test-newest-others: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/coverage run -m pytest $(OTHERS) --ignore=tests/tools
+test-newest: .venv/ready .venv-newest/ready
+	@# Migrations are the workers' matter, which are the same in both; and the suites that are given
+	@# to users are the same code whatever redis-py there is.
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(QUEUES) $(OTHERS) \
+	  --ignore=tests/_async/test_migration.py --ignore=tests/_sync/test_migration.py \
+	  --ignore=tests/testing --ignore=tests/test_canary.py
 
 test-oldest-payloads: .venv/ready
 	$(BIN)/coverage run -m pytest tests/payloads $(addprefix --ignore=,$(FUZZING))
 
 test-newest-payloads: .venv/ready .venv-newest/ready
-	$(NEWEST)/coverage run -m pytest $(patsubst %,tests/payloads/test_%.py,errors golden pickle restricted)
+	$(NEWEST)/python -m pytest $(patsubst %,tests/payloads/test_%.py,errors golden pickle restricted)
 
 test-fuzzing: .venv/ready
 	@# Not measured, which would take twice the time.

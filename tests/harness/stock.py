@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import pickle
 import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from arqade.models import JobResult
-from tests.harness.worker import ROOT, python_with_arq
+from tests.harness.worker import ROOT, python_with_arq, stock_environment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,7 +68,7 @@ class Stock:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, "ARQADE_TEST_WORKER_REDIS": redis_url},
+            env=stock_environment(ARQADE_TEST_WORKER_REDIS=redis_url),
             text=True,
         )
 

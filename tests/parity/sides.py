@@ -304,12 +304,11 @@ class Side:
         raise NotImplementedError
 
     def has_rest_of(self, job_id: str) -> bool:
-        """Tell whether the job is in a queue and its envelope is gone."""
+        """Tell whether the job's envelope is gone, but not its place, its tries or a wish."""
         held = self._dump()
-        return keys.job(job_id) not in held and any(
-            job_id in dict(value)
-            for key, (value, _) in held.items()
-            if isinstance(value, list) and key != keys.ABORT
+        return keys.job(job_id) not in held and (
+            keys.retry(job_id) in held
+            or any(job_id in dict(value) for value, _ in held.values() if isinstance(value, list))
         )
 
     def state(self) -> dict[str, Any]:

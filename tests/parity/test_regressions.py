@@ -84,3 +84,10 @@ def test_jobs_enqueue_where_the_rest_of_a_job_lies(story: WorkerStory) -> None:
     story.let_time_pass(seconds=330)
     story.run_worker(queue=None, settings={}, hooks=False)
     assert result_of(story)["job_try"] == ("int", 2)
+
+
+def test_stock_client_after_a_worker_was_killed(story: WorkerStory) -> None:
+    """A stock client leaves an earlier job's tries in place, so it is not compared there."""
+    story.a_worker_was_killed(job_id="a")
+    story.enqueue_with_stock_client(name="echo", job_id="a", queue=None, args=[], options={})
+    story.enqueue("echo", _job_id="a", _on_conflict="ignore_result")

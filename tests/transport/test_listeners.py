@@ -120,7 +120,16 @@ def test_reader_that_leaves_is_followed(redis_url, raw):
         assert queue.push_mode == "resp3"
 
 
+@pytest.fixture
+def _interruptible():
+    """Shells start what runs in the background with Ctrl-C ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads here")
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupt_ends_a_wait(redis_url, raw):
     """Ctrl-C ends a blocking wait at once, and the queue can be used on."""
     put_queued(raw)
@@ -242,11 +251,16 @@ def test_more_ids_than_a_socket_takes(redis_url, raw):
             pipe.set(f"arq:job:{name}", "x", px=60_000)
         pipe.zadd("arq:queue", dict.fromkeys(names, 1))
         pipe.execute()
+
+    def finish_when_heard() -> None:
+        until(lambda: listeners(raw) == 1)
+        finish(raw, names[-1])
+
     with SyncRedisArqQueue.from_url(redis_url) as queue:
-        timer = threading.Timer(2, finish, (raw, names[-1]))
-        timer.start()
+        worker = threading.Thread(target=finish_when_heard)
+        worker.start()
         results = queue.as_completed(names, timeout=30)
         assert next(results).id == names[-1]
         results.close()
-        timer.join()
-        assert listeners(raw) == 1
+        worker.join()
+        assert queue.push_mode == "resp3"
