@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import struct
+import traceback
 from asyncio import CancelledError
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -485,6 +486,28 @@ PICKLES = {
         20_000,
     ),
     "deep-error": chain(lambda inner: built(call(builtin("AttributeError")), obj=inner), 50_000),
+    **{
+        f"dropped-{name}": chain(step, 20_000) + op("POP") + NONE
+        for name, step in {
+            "deque": lambda inner: call(named("collections", "deque")) + inner + op("APPEND"),
+            "defaultdict": lambda inner: call(named("collections", "defaultdict"))
+            + ONE
+            + inner
+            + op("SETITEM"),
+            "error": lambda inner: built(call(builtin("AttributeError")), obj=inner),
+        }.items()
+    },
+    "long-text-in-many-places": put(1, opcodes_of("x" * 1_000_000)) + times(100_000, get(1)),
+    "long-bytes-in-many-places": put(1, opcodes_of(b"x" * 1_000_000)) + times(100_000, get(1)),
+    "carets": call(
+        builtin("SyntaxError"),
+        opcodes_of("x"),
+        group("TUPLE", *map(opcodes_of, ["a.py", 1, 1, "text", 1, 10**10])),
+    ),
+    "carets-by-state": built(
+        call(builtin("SyntaxError"), opcodes_of("x"), opcodes_of(("a.py", 1, 1, "t", 1, 2))),
+        end_offset=opcodes_of(10**10),
+    ),
     "deep-marks": op("MARK") * 200_000 + op("TUPLE") * 200_000,
     "memo-index": NONE + op("LONG_BINPUT", 2**32 - 1),
     "memo-decimal": NONE + op("PUT", 10**4000),
@@ -595,6 +618,7 @@ JSONS = {
         "dict", "[" + ",".join(f"[{equal(n)},0]" for n in range(1, 30_000)) + "]"
     ),
     "zone": tagged("datetime", f'["2026-11-28T00:00:00","{"a/" * 100_000}",0]'),
+    "carets": failure("SyntaxError", '"x"', tagged("tuple", f'["a.py",1,1,"text",1,{10**10}]')),
     "text-of-error": failure(
         "UnicodeDecodeError",
         *('"u"', tagged("bytes", '"eA=="'), str(-(10**14)), str(1 - 10**14), '"r"'),
@@ -670,7 +694,9 @@ def read_and_show(name, data):
         return str(failed)
     show(found)
     value = found["r"]
-    return str(value)[:100] if isinstance(value, BaseException) else "a value"
+    if isinstance(value, BaseException):
+        return "".join(traceback.format_exception(value))[:100]
+    return "a value"
 
 
 @pytest.mark.parametrize(("reader", "name"), BOMBS)

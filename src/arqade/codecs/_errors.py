@@ -30,6 +30,24 @@ DELAYS = (int, float, timedelta, NoneType)
 """What a Retry takes."""
 
 
+MAX_PLACE = 100_000
+"""The last column of a SyntaxError: as many signs are printed to point at it."""
+
+SYNTAX_ATTRIBUTES = frozenset(
+    {
+        "end_lineno",
+        "end_offset",
+        "filename",
+        "lineno",
+        "msg",
+        "offset",
+        "print_file_and_line",
+        "text",
+    }
+)
+"""What their class sets when they are made."""
+
+
 def _refuse() -> DecodingError:
     return DecodingError("an error is not made as Python makes it")
 
@@ -38,8 +56,9 @@ def check_error(kind: type, args: tuple[Any, ...]) -> None:
     """Refuse arguments with which one of Python's own errors does harm.
 
     A UnicodeError whose ends are not in its object ends the process when it is printed (Python
-    3.11), a group of errors copies anything that can be gone through, a range of any length, and
-    arq's Retry multiplies what it is given.
+    3.11), a SyntaxError is printed with as many carets as it says, a group of errors copies
+    anything that can be gone through, a range of any length, and arq's Retry multiplies what it is
+    given.
 
     Raises:
         DecodingError: They are such.
@@ -54,6 +73,12 @@ def check_error(kind: type, args: tuple[Any, ...]) -> None:
     elif kind.__name__ == "Retry" and kind.__module__ in MODULES_OF_RETRY:
         if len(args) > 1 or not all(type(arg) in DELAYS for arg in args):
             raise _refuse()
+    elif issubclass(kind, SyntaxError):
+        for detail in args[1:]:
+            places = detail if type(detail) in (tuple, list) else ()
+            far = any(type(place) is int and abs(place) > MAX_PLACE for place in places)
+            if far or type(detail) not in (tuple, list, NoneType):
+                raise _refuse()
     elif issubclass(kind, BaseExceptionGroup) and type(args[-1]) not in (list, tuple):
         raise _refuse()
 
@@ -84,6 +109,7 @@ def set_attribute(error: BaseException, name: Any, value: Any) -> None:
     else:
         right = not name.startswith("__")
         right &= not (isinstance(error, UnicodeError) and name in UNICODE_ATTRIBUTES)
+        right &= not (isinstance(error, SyntaxError) and name in SYNTAX_ATTRIBUTES)
     if not right:
         raise _refuse()
     # Past the class's own: it may be frozen.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     PartsOf: TypeAlias = Callable[[Any], list[Any]]
 
-__all__ = ["LimitExceededError", "Limits", "check_hashes"]
+__all__ = ["LimitExceededError", "Limits", "check_hashes", "is_long_text"]
 
 MAX_KEY_PARTS = 100_000
 """How many values a key of a dict or a member of a set may consist of."""
@@ -39,6 +39,9 @@ COPY_COST = 64
 SHARE = 1_000_000
 SHARE_OF_A_BYTE = 16
 """How many values a payload may let be copied or looked at: so many, and more by its length."""
+
+TEXT_OF_A_VALUE = 1024
+"""A text or bytes in many places counts as a value for each so many of its characters."""
 
 SMALL = 16
 """Containers of so few parts cost no more than the opcodes that copy them."""
@@ -75,6 +78,15 @@ def _is_dispersed(key: object) -> bool:
     if kind is int:
         return cast("int", key).bit_length() <= 8 * WORD_BYTES
     return kind in DISPERSED
+
+
+def is_long_text(value: Any) -> bool:
+    """Tell whether a value is a text or bytes that count for more than one value."""
+    return type(value) in (str, bytes) and len(value) >= TEXT_OF_A_VALUE
+
+
+def _text_size(value: Any) -> int:
+    return 1 + len(value) // TEXT_OF_A_VALUE if is_long_text(value) else 1
 
 
 def _parts(value: Any, parts_of: PartsOf) -> list[Any]:
@@ -161,11 +173,11 @@ class Limits:
             rest.extend((part, depth + 1) for part in parts)
         self.spend(count)
 
-    def measure(self, root: Any, parts_of: PartsOf) -> None:
+    def measure(self, roots: Iterable[Any], parts_of: PartsOf) -> None:
         """Refuse what is too deep, or unfolds to too many values where some are in many places."""
         sizes: dict[int, tuple[int, int]] = {}
         way_down: set[int] = set()
-        rest: list[tuple[Any, list[Any] | None]] = [(root, None)]
+        rest: list[tuple[Any, list[Any] | None]] = [(root, None) for root in roots]
         while rest:
             value, parts = rest.pop()
             key = id(value)
@@ -178,7 +190,7 @@ class Limits:
                 rest.extend((part, None) for part in parts)
             else:
                 way_down.discard(key)
-                held = [sizes.get(id(part), (0, 1)) for part in parts]
+                held = [sizes.get(id(part)) or (0, _text_size(part)) for part in parts]
                 depth = 1 + max(depth for depth, _ in held)
                 size = 1 + sum(size for _, size in held)
                 self._check_depth(depth)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from arqade._placeholders import Placeholder
 from arqade.codecs._allowed import SCALARS
 from arqade.codecs._base import DecodingError
-from arqade.codecs._limits import Limits
+from arqade.codecs._limits import Limits, is_long_text
 from arqade.codecs._objects import Objects
 from arqade.codecs._opcodes import STOP, steps
 
@@ -124,7 +124,8 @@ class Machine:
             raise DecodingError("it ends within a list")
         self._objects.check()
         if self._shared or self._containers > self._limits.max_depth:
-            self._limits.measure(value, self._objects.parts)
+            # What the payload has dropped, too: to let go of it is as deep as it is.
+            self._limits.measure([value, *self._objects.all_made()], self._objects.parts)
         return value
 
     # --- the stack -----------------------------------------------------------------------
@@ -155,7 +156,7 @@ class Machine:
         self._push_again(self._stack[-1])
 
     def _push_again(self, value: Any) -> None:
-        self._shared |= type(value) not in SCALARS
+        self._shared |= type(value) not in SCALARS or is_long_text(value)
         self._objects.hold(value)
         self._stack.append(value)
 

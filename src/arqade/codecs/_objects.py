@@ -316,6 +316,10 @@ class Objects:
             [name, *_] = [tool.full_name for tool, _ in self._tools.values()]
             raise DecodingError(f"{safe_name(name)} is not in its allow-list")
 
+    def all_made(self) -> list[Any]:
+        """Give all objects that were made, whether anything holds them or not."""
+        return [made.value for made in self._made.values()]
+
     def take_apart(self) -> None:
         """Let go of what was made, one by one.
 
