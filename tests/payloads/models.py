@@ -139,6 +139,25 @@ class Home:
     pet: Cat | Dog
 
 
+@attrs.define
+class LeftTwin:
+    """One of two models that only the types of their fields tell apart."""
+
+    child: LeftTwin | RightTwin | None
+    mark: int
+
+
+@attrs.define
+class RightTwin:
+    child: LeftTwin | RightTwin | None
+    mark: str
+
+
+@attrs.define
+class Tree:
+    root: LeftTwin | RightTwin | None
+
+
 # --- what no codec claims ------------------------------------------------------------------
 
 

@@ -244,6 +244,25 @@ def test_forged_field_is_refused(kind, label):
         kind([model_of(field_type)]).loads(data)
 
 
+def nested_fields(levels, mark):
+    """Give what models hold that hold each other."""
+    fields = None
+    for _ in range(levels):
+        fields = {"child": fields, "mark": mark}
+    return fields
+
+
+def test_models_that_look_alike_in_each_other(kind):
+    """Each is tried once, however deep it lies: to try all in all would take for ever."""
+    codec = kind([models.Tree])
+    tree = None
+    for _ in range(60):
+        tree = models.RightTwin(tree, "x")
+    assert through_job(codec, models.Tree(tree)) == models.Tree(tree)
+    with pytest.raises(JobDeserializationError, match="Tree can't be made"):
+        codec.loads(forged(kind, "model", ["Tree", {"root": nested_fields(60, 0.5)}]))
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

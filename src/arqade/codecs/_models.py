@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection
+from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 from uuid import UUID
 
 import attrs
@@ -18,12 +20,15 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 from arqade.codecs._registry import is_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Models"]
 
 EXACT = (str, bool, int, bytes, date, datetime, time, timedelta, Decimal, UUID)
 """Types of fields whose values come as they are, since a payload tells each value's type."""
+
+_NONE: Final = object()
+"""What is made of a value that is none of a kind."""
 
 SEQUENCES = (list, tuple, set, frozenset)
 """Types that are made of their items alone."""
@@ -57,6 +62,30 @@ def _instance(value: object, kind: type) -> Any:
 
 def _misplaced(value: object) -> TypeError:
     return TypeError(f"a field can't hold {type(value).__name__}")
+
+
+_tried: ContextVar[dict[tuple[int, int], tuple[Any, Any, Any]] | None] = ContextVar(
+    "_tried", default=None
+)
+
+
+@contextlib.contextmanager
+def _trials() -> Iterator[dict[tuple[int, int], tuple[Any, Any, Any]]]:
+    """Give what was made of fields that may be those of several models, until the first ends.
+
+    Where models of the same fields hold each other, each would be tried within each trial of
+    another one: that doubles with every level.
+    """
+    tried = _tried.get()
+    if tried is not None:
+        yield tried
+        return
+    tried = {}
+    token = _tried.set(tried)
+    try:
+        yield tried
+    finally:
+        _tried.reset(token)
 
 
 def _is_union(kind: Any) -> bool:
@@ -208,13 +237,23 @@ class Models:
         options = get_args(union)
         if value is None and NoneType in options:
             return None
-        # The one that it is, before those that could be made of it.
-        for option in sorted(options, key=lambda option: type(value) is not _bare(option)):
-            try:
-                return self.converter.structure(value, option)
-            except Exception:  # noqa: BLE001, S112 - cattrs says in many ways that it is none
-                continue
+        with _trials() as tried:
+            # The one that it is, before those that could be made of it.
+            for option in sorted(options, key=lambda option: type(value) is not _bare(option)):
+                key = id(value), id(option)
+                _, _, made = tried.get(key) or (value, option, self._one_of_many(value, option))
+                if type(value) is dict:
+                    # With what the ids are of, so that nothing else gets them meanwhile.
+                    tried[key] = value, option, made
+                if made is not _NONE:
+                    return made
         raise _misplaced(value)
+
+    def _one_of_many(self, value: Any, option: Any) -> Any:
+        try:
+            return self.converter.structure(value, option)
+        except Exception:  # noqa: BLE001 - cattrs says in many ways that it is none
+            return _NONE
 
 
 def _bare(kind: Any) -> Any:
