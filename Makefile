@@ -1,9 +1,14 @@
 # Everything that a developer or CI runs. Each target makes the environment that it needs.
 
 PYTHON ?= python3
+VENV_PYTHON = $(PYTHON)
 BIN := .venv/bin
 NEWEST := .venv-newest/bin
 PIP := -m pip --disable-pip-version-check --quiet
+# Django 6 needs Python 3.12. Where there is none, what needs Django 6 is not tested, and make says so.
+DJANGO_PYTHON := $(shell for python in $(PYTHON) python3.14 python3.13 python3.12 \
+  "$$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$python" && break; done)
 BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 
 # The tests run once with the redis-py that arq pins, and arq beside it, against the server on PATH
@@ -19,7 +24,7 @@ UNMEASURED := tests/parity tests/tools
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) tests/faults tests/payloads)
 BREAKING := test-faults-async test-faults-sync
 TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest)
-PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing)
+PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing django)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
@@ -38,7 +43,7 @@ test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the n
 	@# others, nor those that do nothing but work.
 	$(MAKE) --no-print-directory -j2 --output-sync=target $(BREAKING)
 	$(MAKE) --no-print-directory -j4 --output-sync=target $(TESTS)
-	$(MAKE) --no-print-directory -j3 --output-sync=target $(PAYLOADS)
+	$(MAKE) --no-print-directory -j4 --output-sync=target $(PAYLOADS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -67,6 +72,15 @@ test-newest-payloads: .venv/ready .venv-newest/ready
 test-fuzzing: .venv/ready
 	@# Not measured, which would take twice the time.
 	$(BIN)/python -m pytest $(FUZZING)
+
+ifeq ($(DJANGO_PYTHON),)
+test-django:
+	@echo "Django 6 is not tested: there is no Python 3.12 or newer here" >&2
+else
+test-django: .venv-django60/ready .venv-django61/ready
+	ARQADE_TEST_SERVER=wheel .venv-django60/bin/python -m pytest tests/django
+	.venv-django61/bin/coverage run -m pytest tests/django
+endif
 
 test-faults-async: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync
@@ -140,28 +154,33 @@ format: .venv/ready ## Format the code and mend what can be mended
 
 lock: .venv/ready ## Pin the newest tools and libraries, with their hashes
 	$(BIN)/python $(PIP) install uv
-	cd requirements && for name in dev newest docs bench-capped bench-core bench-others bench-plots; do \
-	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	cd requirements && for name in *.in; do \
+	  case $$name in django*) oldest=3.12;; *) oldest=3.11;; esac; \
+	  ../$(BIN)/uv pip compile --quiet --upgrade --universal --python-version $$oldest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	    $$name.in --output-file $$name.txt || exit 1; \
+	    $$name --output-file $${name%.in}.txt || exit 1; \
 	done
 
 clean: ## Remove the environments and all that was built
-	rm -rf .venv .venv-newest .venv-docs .venv-bench-* build dist docs/_build benchmarks/results \
+	rm -rf .venv .venv-* build dist docs/_build benchmarks/results \
 	  .coverage* .hypothesis .*_cache
 
 # The environments, each from its own pins.
 .venv/ready: requirements/dev.txt
 .venv-newest/ready: requirements/newest.txt
+.venv-django60/ready: requirements/django60.txt
+.venv-django61/ready: requirements/django61.txt
 .venv-docs/ready: requirements/docs.txt
 .venv-bench-capped/ready: requirements/bench-capped.txt
 .venv-bench-core/ready: requirements/bench-core.txt
 .venv-bench-others/ready: requirements/bench-others.txt
 .venv-bench-plots/ready: requirements/bench-plots.txt
-.venv/ready .venv-newest/ready .venv-docs/ready $(BENCHES): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+.venv-django60/ready .venv-django61/ready: VENV_PYTHON = $(DJANGO_PYTHON)
+.venv/ready .venv-newest/ready .venv-django60/ready .venv-django61/ready .venv-docs/ready $(BENCHES): \
+  pyproject.toml
+	@$(VENV_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "arqade needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(@D) || { \
+	@$(VENV_PYTHON) -m venv $(@D) || { \
 	  echo "This Python can't make virtual environments; on Debian: apt install python3-venv" >&2; \
 	  exit 1; }
 	$(@D)/bin/python $(PIP) install --require-hashes -r $(filter requirements/%,$^)

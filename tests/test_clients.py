@@ -276,13 +276,17 @@ class TestAsync:
 
     def test_loop_that_ended_without_a_word(self, clients, raw):
         """A loop that is closed without a shutdown is let go of when the next comes."""
-        with pytest.warns(ResourceWarning):
+
+        def use():
             loop = asyncio.new_event_loop()
             loop.run_until_complete(clients.async_queue.ping())
             loop.close()
             del loop
             asyncio.run(clients.async_queue.ping())
             gc.collect()
+
+        with pytest.warns(ResourceWarning):
+            use()
         until(lambda: connected(raw) == 0)
 
 

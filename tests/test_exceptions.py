@@ -290,3 +290,10 @@ def test_retry_keeps_its_delay(defer, score, clone):
 def test_errors_are_no_attrs_classes():
     """Errors are plain exceptions."""
     assert not any(attrs.has(type(error)) for error in EXAMPLES)
+
+
+def test_remote_error_of_a_pickle_without_a_state():
+    """What has been made without its attributes can be shown all the same."""
+    error = exceptions._rebuild(RemoteError, (), {})
+    assert str(error) == "an error"
+    assert error.traceback is None

@@ -167,6 +167,11 @@ class RemoteError(ArqadeError):
         traceback: The worker's traceback as text, or None.
     """
 
+    # What a pickle that says nothing else leaves of it.
+    type_name = "an error"
+    message = ""
+    traceback: str | None = None
+
     def __init__(self, type_name: str, message: str, traceback: str | None = None) -> None:
         super().__init__(type_name, message, traceback)
         self.type_name = type_name

@@ -85,6 +85,8 @@ class Registry:
             raise TypeError(f"name must be a str, not {type(name).__name__}")
         if not (is_model(kind) or issubclass(kind, Enum | BaseException)):
             raise TypeError(f"{name} is no attrs class, dataclass, enum or exception")
+        if _known_errors().get(name) is kind:
+            return
         if self._kinds.get(name, kind) is not kind or name in _known_errors():
             raise ValueError(f"another class has the name {name!r}: give one with name=")
         if self._names.get(kind, name) != name:
