@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 import arqade
-from arqade import RedisArqQueue, codecs, exceptions, models, settings, testing
+from arqade import RedisArqQueue, codecs, exceptions, jobs, models, settings, testing
 from tests.harness.worker import python_with_arq
 
 ROOT = Path(__file__).parents[1]
@@ -84,5 +84,5 @@ def test_reference_is_complete():
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\.\. auto\w+:: (?:[\w.]+\.)?(\w+)$", text, re.MULTILINE)
     assert len(listed) == len(set(listed))
-    modules = (arqade, codecs, exceptions, models, settings, testing)
+    modules = (arqade, codecs, exceptions, jobs, models, settings, testing)
     assert {name for module in modules for name in module.__all__} <= set(listed)

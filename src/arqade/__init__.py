@@ -39,6 +39,7 @@ from arqade.exceptions import (
     RemoteError,
     WrongEventLoopError,
 )
+from arqade.jobs import JobDef, job, job_for
 from arqade.models import (
     CancelOutcome,
     Finding,
@@ -67,6 +68,7 @@ __all__ = [
     "Finding",
     "JSONCodec",
     "JobCancelled",
+    "JobDef",
     "JobDeserializationError",
     "JobMetadata",
     "JobNotFound",
@@ -100,4 +102,6 @@ __all__ = [
     "WorkerHealth",
     "WrongEventLoopError",
     "build_arq_redis_settings",
+    "job",
+    "job_for",
 ]

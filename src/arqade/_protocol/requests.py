@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from arqade._validation import check_job_id
+from arqade.jobs import JobDef
 from arqade.models import JobRequest, JobStatus, OnConflict
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ R = TypeVar("R")
 WorkerFunction: TypeAlias = Callable[..., Coroutine[Any, Any, R]]
 """A function that a worker runs: always a coroutine function."""
 
-Task: TypeAlias = str | JobRequest[Any] | WorkerFunction[Any]
+Task: TypeAlias = str | JobRequest[Any] | JobDef[..., Any] | WorkerFunction[Any]
 """What names the function to be run."""
 
 OPTIONS = (
@@ -60,16 +61,18 @@ def make_request(
     job_try: int | None = None,
     on_conflict: OnConflict = "raise",
 ) -> JobRequest[Any]:
-    """Make a request; options that are given win over those of a `JobRequest`.
+    """Make a request; options that are given win over those of a `JobRequest` or a `JobDef`.
 
     Raises:
-        TypeError: A value is of a wrong type, a keyword looks like an option and is none, or a
-            `JobRequest` comes with arguments.
+        TypeError: A value is of a wrong type, a keyword looks like an option and is none, a
+            `JobRequest` comes with arguments, or a `JobDef` has no such parameters.
         ValueError: A value is not allowed.
     """
     for name in kwargs:
         if name.startswith("_"):
             raise TypeError(_unknown_option(name))
+    if isinstance(task, JobDef):
+        task, args, kwargs = task(*args, **kwargs), (), {}
     if not isinstance(task, JobRequest):
         return JobRequest(
             task_name(task),
@@ -110,12 +113,14 @@ def task_name(task: object) -> str:
     """
     if isinstance(task, str):
         return task
+    if isinstance(task, JobDef):
+        return task.name
     name = getattr(task, "__qualname__", None)
     if inspect.iscoroutinefunction(task) and isinstance(name, str):
         return name
     raise TypeError(
-        "task must be the name of a worker's function, the coroutine function itself or a "
-        f"JobRequest, not {type(task).__name__}"
+        "task must be the name of a worker's function, its declaration, the coroutine function "
+        f"itself or a JobRequest, not {type(task).__name__}"
     )
 
 

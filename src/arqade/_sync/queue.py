@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from arqade._protocol.keys import DEFAULT_QUEUE
 from arqade._sync.many import ManyJobs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from arqade._protocol.requests import Task, WorkerFunction
     from arqade._protocol.tracking import PushMode
     from arqade._validation import Duration
+    from arqade.jobs import JobDef
     from arqade.models import (
         CancelOutcome,
         Finding,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SyncArqQueue"]
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -71,6 +73,11 @@ class SyncArqQueue(ManyJobs):
         _job_try: int | None = None,
         _on_conflict: OnConflict = "raise",
         _token: str | None = None,
+    ) -> JobMetadata[R]: ...
+
+    @overload
+    def enqueue(
+        self, task: JobDef[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> JobMetadata[R]: ...
 
     @overload
@@ -129,8 +136,8 @@ class SyncArqQueue(ManyJobs):
         call by its token and makes no second job of it, even if the first has run already.
 
         Args:
-            task: The name of a worker's function, that function itself, or a
-                `JobRequest`, whose options those given here override.
+            task: The name of a worker's function, its declaration, that function itself, or a
+                `JobRequest`. Options given here override those of a request or a declaration.
             *args: The job's positional arguments.
             _queue_name: The queue; the default queue if None.
             _job_id: The job's id; a random one if None.
