@@ -14,124 +14,26 @@ import os
 import threading
 import weakref
 from concurrent.futures import Future
-from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import attrs
-
-from arqade import (
-    ArqMode,
-    ArqQueue,
-    Codec,
-    ConfigurationError,
-    JSONCodec,
-    MemoryStore,
-    MockArqQueue,
-    MsgpackCodec,
-    PickleCodec,
-    RedisArqQueue,
-    RedisSettings,
-    RestrictedPickleCodec,
-    SyncArqQueue,
-    SyncMockArqQueue,
-    SyncRedisArqQueue,
-)
+from arqade import ArqQueue, MemoryStore, SyncArqQueue
 from arqade._compat import override
+from arqade._opening import (
+    DEFAULT_QUEUE,
+    QueueOptions,
+    codec_from,
+    open_blocking,
+    open_queue,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from arqade._protocol.tracking import PushMode
-    from arqade.settings import AnySettings
 
 __all__ = ["DEFAULT_QUEUE", "QueueClients", "QueueOptions", "codec_from", "settings_from"]
-
-DEFAULT_QUEUE: Final = "arq:queue"
-"""The queue of a stock worker that names none."""
-
-CODECS: Final[dict[str, Callable[[], Codec]]] = {
-    "pickle": PickleCodec,
-    "restricted-pickle": RestrictedPickleCodec,
-    "json": JSONCodec,
-    "msgpack": MsgpackCodec,
-}
-"""Codecs that need no arguments, by the names that settings give them."""
-
-
-def codec_from(value: object) -> Codec:
-    """Give the codec that a setting means.
-
-    Args:
-        value: A codec; the name of one that needs no arguments (``"pickle"``,
-            ``"restricted-pickle"``, ``"json"``, ``"msgpack"``); or where to import one from, as
-            ``"package.module:name"`` or ``"package.module.name"``.
-
-    Raises:
-        ConfigurationError: It is none of them.
-    """
-    if isinstance(value, str):
-        if value in CODECS:
-            return CODECS[value]()
-        if not {".", ":"} & set(value):
-            known = ", ".join(CODECS)
-            raise ConfigurationError(
-                f"there is no codec {value!r}: the names are {known}; or say where to import one "
-                "from, as in package.module:codec"
-            )
-        try:
-            value = resolve_name(value)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigurationError(f"the codec {value!r} can't be imported: {error}") from error
-    if isinstance(value, type) or not all(
-        callable(getattr(value, name, None)) for name in ("dumps", "loads", "worker_settings")
-    ):
-        shown = value if isinstance(value, type) else type(value)
-        raise ConfigurationError(
-            f"a codec is needed, or the name of one, not {shown.__module__}.{shown.__qualname__}"
-            + (": a class is none, its instances are" if isinstance(value, type) else "")
-        )
-    return cast("Codec", value)
-
-
-def settings_from(value: str | AnySettings | None) -> RedisSettings:
-    """Give the Redis settings that a framework's setting means.
-
-    Args:
-        value: A URL, arqade's settings, or arq's own; None for the environment's ``ARQADE_URL`` or
-            ``REDIS_URL``.
-
-    Raises:
-        ConfigurationError: The URL is malformed, or there is none.
-        TypeError: It is none of them.
-    """
-    if value is None:
-        return RedisSettings.from_env()
-    if isinstance(value, str):
-        return RedisSettings.from_url(value)
-    return RedisSettings.from_arq(value)
-
-
-@attrs.frozen(kw_only=True)
-class QueueOptions:
-    """What a queue is opened with."""
-
-    settings: RedisSettings | None
-    """Where the server is; None for a mock, which needs none."""
-
-    default_queue_name: str = DEFAULT_QUEUE
-    """The queue of operations that name none."""
-
-    codec: Codec = attrs.field(factory=PickleCodec)
-    """How jobs and results become bytes: what the workers use."""
-
-    more: dict[str, Any] = attrs.field(factory=dict)
-    """Further keyword arguments of `RedisArqQueue.initialize`; a mock takes none of them."""
-
-    @property
-    def mode(self) -> ArqMode:
-        """Whether there is a server."""
-        return ArqMode.test if self.settings is None else ArqMode.production
 
 
 class QueueClients:
@@ -189,7 +91,7 @@ class QueueClients:
 
     def _open_for_all(self, opening: Future[SyncArqQueue]) -> SyncArqQueue:
         try:
-            queue = self._open()
+            queue = open_blocking(self.options, self.store)
         except BaseException as error:
             with self._lock:
                 if self._opening is opening:
@@ -203,18 +105,6 @@ class QueueClients:
             queue.close()
         opening.set_result(queue)
         return queue
-
-    def _open(self) -> SyncArqQueue:
-        options = self.options
-        if options.settings is None:
-            return SyncMockArqQueue(
-                default_queue_name=options.default_queue_name,
-                codec=options.codec,
-                store=self.store,
-            )
-        return SyncRedisArqQueue.initialize(
-            options.settings, options.default_queue_name, options.codec, **options.more
-        )
 
     async def of_loop(self) -> ArqQueue:
         """Give the client of the event loop that runs the caller.
@@ -298,18 +188,7 @@ class _OfLoop:
         An event loop closes what generators are still open when it shuts down. There is no other
         way to hear of the end of a loop that somebody else runs.
         """
-        options = clients.options
-        queue: ArqQueue
-        if options.settings is None:
-            queue = MockArqQueue(
-                default_queue_name=options.default_queue_name,
-                codec=options.codec,
-                store=clients.store,
-            )
-        else:
-            queue = await RedisArqQueue.initialize(
-                options.settings, options.default_queue_name, options.codec, **options.more
-            )
+        queue = await open_queue(clients.options, clients.store)
         try:
             self.queue = queue
             yield queue

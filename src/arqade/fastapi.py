@@ -9,12 +9,10 @@ instead, where `get_arq_queue` finds it.
 # __future__ here, and none for type checkers only.
 
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Annotated, Any, Literal
+from contextlib import suppress
+from typing import Annotated
 
 from fastapi import Depends
-from fastapi.requests import HTTPConnection
 
 from arqade import (
     ArqMode,
@@ -22,15 +20,13 @@ from arqade import (
     Codec,
     MemoryStore,
     MockArqQueue,
-    PickleCodec,
-    RedisArqQueue,
-    RedisSettings,
     SyncArqQueue,
     SyncMockArqQueue,
-    SyncRedisArqQueue,
     WrongEventLoopError,
 )
+from arqade._opening import DEFAULT_QUEUE, PICKLE, Mode, open_blocking, open_queue, options_for
 from arqade.settings import AnySettings
+from arqade.starlette import get_arq_queue, lifespan
 
 __all__ = [
     "ArqDependency",
@@ -42,14 +38,6 @@ __all__ = [
     "lifespan",
     "sync_arq_dependency",
 ]
-
-_Mode = ArqMode | Literal["production", "test"]
-
-DEFAULT_QUEUE = "arq:queue"
-"""The queue of a stock worker that names none."""
-
-_PICKLE = PickleCodec()
-_STATE = "arq_queue"
 
 
 class ArqDependency:
@@ -65,10 +53,10 @@ class ArqDependency:
     async def initialize(
         self,
         *,
-        mode: _Mode,
+        mode: Mode,
         redis_settings: AnySettings | None = None,
         default_queue_name: str = DEFAULT_QUEUE,
-        codec: Codec = _PICKLE,
+        codec: Codec = PICKLE,
         store: MemoryStore | None = None,
     ) -> None:
         """Open the queue. One that is open already is closed once the new one is there.
@@ -89,12 +77,8 @@ class ArqDependency:
             QueueConnectionError: The server can't be reached, or refuses the login.
             QueueServerError: The server refused.
         """
-        settings = _production_settings(mode, redis_settings, store)
-        queue: ArqQueue
-        if settings is None:
-            queue = MockArqQueue(default_queue_name=default_queue_name, codec=codec, store=store)
-        else:
-            queue = await RedisArqQueue.initialize(settings, default_queue_name, codec)
+        options = options_for(mode, redis_settings, default_queue_name, codec, store)
+        queue = await open_queue(options, store)
         previous, self._arq_queue = self._arq_queue, queue
         if previous is not None:
             # The connections of an event loop that has ended, as of another test, are gone with it.
@@ -146,10 +130,10 @@ class SyncArqDependency:
     def initialize(
         self,
         *,
-        mode: _Mode,
+        mode: Mode,
         redis_settings: AnySettings | None = None,
         default_queue_name: str = DEFAULT_QUEUE,
-        codec: Codec = _PICKLE,
+        codec: Codec = PICKLE,
         store: MemoryStore | None = None,
     ) -> None:
         """Open the queue. One that is open already is closed once the new one is there.
@@ -170,15 +154,8 @@ class SyncArqDependency:
             QueueConnectionError: The server can't be reached, or refuses the login.
             QueueServerError: The server refused.
         """
-        settings = _production_settings(mode, redis_settings, store)
-        queue: SyncArqQueue
-        if settings is None:
-            queue = SyncMockArqQueue(
-                default_queue_name=default_queue_name, codec=codec, store=store
-            )
-        else:
-            queue = SyncRedisArqQueue.initialize(settings, default_queue_name, codec)
-        self._replace(queue)
+        options = options_for(mode, redis_settings, default_queue_name, codec, store)
+        self._replace(open_blocking(options, store))
 
     @property
     def store(self) -> MemoryStore | None:
@@ -219,78 +196,8 @@ sync_arq_dependency = SyncArqDependency()
 """Gives the queue of the process to ``def`` endpoints, by ``Depends(sync_arq_dependency)``."""
 
 
-def lifespan(
-    *,
-    mode: _Mode,
-    redis_settings: AnySettings | None = None,
-    default_queue_name: str = DEFAULT_QUEUE,
-    codec: Codec = _PICKLE,
-    store: MemoryStore | None = None,
-) -> Callable[[Any], AbstractAsyncContextManager[dict[str, ArqQueue]]]:
-    """Make a lifespan that opens a queue, keeps it in the application's state, and closes it.
-
-    It is what ``FastAPI(lifespan=...)`` takes. An application with a lifespan of its own enters it
-    there, and yields its state with that of its own::
-
-        @asynccontextmanager
-        async def app_lifespan(app):
-            async with arq_lifespan(app) as state:
-                yield {**state, "settings": settings}
-
-    Arguments and errors are those of `ArqDependency.initialize`; the errors are raised when the
-    application starts.
-    """
-
-    @asynccontextmanager
-    async def run(_app: Any) -> AsyncIterator[dict[str, ArqQueue]]:
-        dependency = ArqDependency()
-        await dependency.initialize(
-            mode=mode,
-            redis_settings=redis_settings,
-            default_queue_name=default_queue_name,
-            codec=codec,
-            store=store,
-        )
-        try:
-            yield {_STATE: await dependency()}
-        finally:
-            await dependency.aclose()
-
-    return run
-
-
-async def get_arq_queue(connection: HTTPConnection) -> ArqQueue:
-    """Give the queue that `lifespan` keeps; a dependency for HTTP and WebSocket routes.
-
-    Raises:
-        RuntimeError: The application runs without that lifespan.
-    """
-    queue: ArqQueue | None = getattr(connection.state, _STATE, None)
-    if queue is None:
-        raise RuntimeError(
-            "there is no queue in the application's state: pass "
-            "lifespan=arqade.fastapi.lifespan(...) to FastAPI, or yield its state from the "
-            "application's own lifespan; a test whose client runs no lifespan overrides "
-            "get_arq_queue"
-        )
-    return queue
-
-
 ArqQueueDep = Annotated[ArqQueue, Depends(get_arq_queue)]
 """The type of an endpoint's parameter that is to be the queue of `lifespan`."""
-
-
-def _production_settings(
-    mode: _Mode, redis_settings: AnySettings | None, store: MemoryStore | None
-) -> RedisSettings | None:
-    """Give the settings of a queue on a server, or None for a mock."""
-    if ArqMode(mode) is ArqMode.test:
-        return None
-    if redis_settings is None:
-        raise RuntimeError("The redis_settings argument must be set for arq in production.")
-    if store is not None:
-        raise ValueError("store is for test mode: in production the server holds the jobs")
-    return RedisSettings.from_arq(redis_settings)
 
 
 def _uninitialized(dependency: object) -> RuntimeError:

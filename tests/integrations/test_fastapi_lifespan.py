@@ -249,7 +249,7 @@ def test_override_of_websocket():
 async def test_no_lifespan():
     """Without the lifespan, a request fails with an error that says what to do."""
     async with serving(make_app()) as client:
-        with pytest.raises(RuntimeError, match=r"pass lifespan=arqade\.fastapi\.lifespan\("):
+        with pytest.raises(RuntimeError, match=r"pass it lifespan=arqade\.starlette\.lifespan\("):
             await client.get("/blocking")
 
 
