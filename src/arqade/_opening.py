@@ -51,6 +51,9 @@ DEFAULT_QUEUE: Final = "arq:queue"
 PICKLE: Final[Codec] = PickleCodec()
 """What stock workers speak."""
 
+OF_MOCKS: Final = ("expires_extra_ms", "max_payload_bytes")
+"""Further arguments of a queue that a mock has, too."""
+
 CODECS: Final[dict[str, Callable[[], Codec]]] = {
     "pickle": PickleCodec,
     "restricted-pickle": RestrictedPickleCodec,
@@ -127,7 +130,12 @@ class QueueOptions:
     """How jobs and results become bytes: what the workers use."""
 
     more: dict[str, Any] = attrs.field(factory=dict)
-    """Further keyword arguments of `RedisArqQueue.initialize`; a mock takes none of them."""
+    """Further keyword arguments of `RedisArqQueue.initialize`."""
+
+    def of_mock(self) -> dict[str, Any]:
+        """Give the keyword arguments of a mock that refuses what the queue would."""
+        more = {name: self.more[name] for name in OF_MOCKS if name in self.more}
+        return {"default_queue_name": self.default_queue_name, "codec": self.codec, **more}
 
     @property
     def mode(self) -> ArqMode:
@@ -169,15 +177,15 @@ async def open_queue(options: QueueOptions, store: MemoryStore | None = None) ->
         QueueConnectionError: The server can't be reached, or refuses the login.
         QueueServerError: The server refused.
     """
-    name, codec = options.default_queue_name, options.codec
     if options.settings is None:
-        return MockArqQueue(default_queue_name=name, codec=codec, store=store)
+        return MockArqQueue(**options.of_mock(), store=store)
+    name, codec = options.default_queue_name, options.codec
     return await RedisArqQueue.initialize(options.settings, name, codec, **options.more)
 
 
 def open_blocking(options: QueueOptions, store: MemoryStore | None = None) -> SyncArqQueue:
     """Open a queue for blocking code, as `open_queue` does."""
-    name, codec = options.default_queue_name, options.codec
     if options.settings is None:
-        return SyncMockArqQueue(default_queue_name=name, codec=codec, store=store)
+        return SyncMockArqQueue(**options.of_mock(), store=store)
+    name, codec = options.default_queue_name, options.codec
     return SyncRedisArqQueue.initialize(options.settings, name, codec, **options.more)
