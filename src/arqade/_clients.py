@@ -44,11 +44,13 @@ class QueueClients:
 
     Args:
         options: What they are opened with.
+        store: Where mocks hold their jobs, if it is not to be a new one; for options without a
+            server.
     """
 
-    def __init__(self, options: QueueOptions) -> None:
+    def __init__(self, options: QueueOptions, store: MemoryStore | None = None) -> None:
         self.options = options
-        self.store = MemoryStore() if options.settings is None else None
+        self.store = (store or MemoryStore()) if options.settings is None else None
         """Where the mocks hold their jobs; None if there is a server."""
         self.queue: SyncArqQueue = cast("SyncArqQueue", _BlockingQueue(self))
         """Passes each call on to the process's client."""
