@@ -7,6 +7,7 @@ connections live and die with the loop. A child process makes its own.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import inspect
@@ -159,6 +160,11 @@ class QueueClients:
         if mine is not None:
             await mine.aclose()
 
+    def __del__(self) -> None:
+        # Whoever used them holds no queue that could be closed.
+        if getattr(self, "_blocking", None) is not None:
+            self.close()
+
     def loop_ended(self, loop: AbstractEventLoop, its: _OfLoop) -> None:
         """Let go of an event loop."""
         with self._lock:
@@ -215,7 +221,15 @@ class _BlockingQueue:
     def __init__(self, clients: QueueClients) -> None:
         self._clients = clients
 
+    @property
+    def default_queue_name(self) -> str:
+        """The queue of operations that name none."""
+        return self._clients.options.default_queue_name
+
     def __getattr__(self, name: str) -> Any:
+        # What looks at any object, as debuggers do, must not connect.
+        if name.startswith("__"):
+            raise AttributeError(name)
         return getattr(self._clients.blocking(), name)
 
     def close(self) -> None:
@@ -224,7 +238,7 @@ class _BlockingQueue:
 
     @override
     def __repr__(self) -> str:
-        return f"<the queue {self._clients.options.default_queue_name!r} of this process>"
+        return f"<the queue {self.default_queue_name!r} of this process>"
 
 
 class _AsyncQueue:
@@ -245,6 +259,8 @@ class _AsyncQueue:
         return None if queue is None else queue.push_mode
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         method = getattr(ArqQueue, name)
         if inspect.iscoroutinefunction(method):
             return self._awaited(name, method)
@@ -284,6 +300,12 @@ _inherited: list[object] = []
 
 def _forget_in_child() -> None:
     _inherited.extend([clients.forget() for clients in _all_clients])
+
+
+@atexit.register
+def _close_all() -> None:
+    for clients in list(_all_clients):
+        clients.close()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -232,7 +232,7 @@ def test_unknown_alias(these):
     ("entry", "message"),
     [
         (3, "ARQADE['mail'] must be a dictionary, not int"),
-        ({"QUEUE": "mail"}, "ARQADE['mail'] has an unknown key 'QUEUE'"),
+        ({"QUEUE": "mail"}, "ARQADE['mail']['QUEUE'] is unknown"),
         ({"URL": f"https://u:{CANARY}@h"}, "ARQADE['mail']['URL']: "),
         ({"URL": 3}, "ARQADE['mail']['URL']: "),
         ({"QUEUE_NAME": ""}, "ARQADE['mail']['QUEUE_NAME']: queue_name must not be empty"),
@@ -242,7 +242,7 @@ def test_unknown_alias(these):
         ({"MAX_PAYLOAD_BYTES": "1"}, "ARQADE['mail']['MAX_PAYLOAD_BYTES']: max_payload_bytes "),
         ({"EXPIRES_EXTRA_MS": 0}, "ARQADE['mail']['EXPIRES_EXTRA_MS']: expires_extra_ms must "),
         ({"DURABILITY": "none"}, "ARQADE['mail']['DURABILITY']: durability must be "),
-        ({}, "ARQADE['mail'] has no 'URL', and neither ARQADE_URL nor REDIS_URL is set"),
+        ({}, "ARQADE['mail']['URL'] is not set, and neither ARQADE_URL nor REDIS_URL is set"),
     ],
 )
 def test_wrong_settings(entry, message, monkeypatch):

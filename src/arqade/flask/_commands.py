@@ -1,0 +1,182 @@
+"""The command ``flask arqade``."""
+
+from __future__ import annotations
+
+import functools
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from arqade import ArqadeError, JobRequest, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arqade import JobMetadata, SyncArqQueue
+    from arqade.flask._extension import ArqadeQueues
+
+__all__ = ["commands"]
+
+commands = AppGroup("arqade", help="Look at job queues and enqueue jobs.")
+
+STATUSES = [JobStatus.queued.value, JobStatus.deferred.value, JobStatus.in_progress.value]
+"""What `jobs` can be asked for: those that are complete are in no queue."""
+
+
+def _queues() -> ArqadeQueues:
+    queues: ArqadeQueues = current_app.extensions["arqade"]
+    return queues
+
+
+def _queue(alias: str) -> SyncArqQueue:
+    queues = _queues()
+    if alias not in queues.aliases:
+        known = ", ".join(queues.aliases)
+        raise click.BadParameter(f"there is no {alias!r} among {known}", param_hint="--queue")
+    return queues.queue(alias)
+
+
+the_alias = click.option(
+    "--queue",
+    "alias",
+    default="default",
+    show_default=True,
+    metavar="ALIAS",
+    help="The queue, by its name in ARQADE_QUEUES.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Let an error of arqade's end a command with one line."""
+
+    @functools.wraps(command)
+    def report(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except ArqadeError as error:
+            raise click.ClickException(str(error)) from None
+
+    return report
+
+
+@commands.command()
+@as_json
+@_reports_errors
+def info(*, as_json: bool) -> None:
+    """Show the queues, how many jobs are in them, and whether a worker is there."""
+    rows = []
+    for alias in _queues().aliases:
+        queue = _queues().queue(alias)
+        health = queue.get_worker_health()
+        row = {"alias": alias, **queue.get_queue_stats().to_dict()}
+        rows.append({**row, "worker": None if health is None else health.to_dict()})
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    head = ("alias", "queue_name", "queued", "deferred", "in_progress", "worker")
+    lines = [
+        [*(str(row[name]) for name in head[:-1]), "none" if row["worker"] is None else "alive"]
+        for row in rows
+    ]
+    _print_table([list(head), *lines])
+
+
+@commands.command()
+@the_alias
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this state.")
+@click.option("--name", help="Only jobs of this function.")
+@click.option("--limit", default=20, show_default=True, help="The most jobs to show.")
+@click.option("--args", "with_args", is_flag=True, help="Show the jobs' arguments, too.")
+@as_json
+@_reports_errors
+def jobs(
+    *,
+    alias: str,
+    status: str | None,
+    name: str | None,
+    limit: int,
+    with_args: bool,
+    as_json: bool,
+) -> None:
+    """Show the jobs of a queue, the first to be due first."""
+    queue = _queue(alias)
+    found = (job for job in queue.iter_jobs(status=status) if name is None or job.name == name)
+    rows = [_described(job, with_args=with_args) for job in islice(found, limit)]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    head = ["id", "name", "status", "enqueue_time", *(("args", "kwargs") if with_args else ())]
+    _print_table([head, *([str(row[key]) for key in head] for row in rows)])
+
+
+@commands.command()
+@click.argument("name")
+@click.argument("arguments", nargs=-1)
+@the_alias
+@click.option("--job-id", help="The job's id; a random one if it is left out.")
+@click.option("--defer-by", type=float, metavar="SECONDS", help="Not to be run before.")
+@click.option("--expires", type=float, metavar="SECONDS", help="Not to be started after.")
+@as_json
+@_reports_errors
+def enqueue(
+    *,
+    name: str,
+    arguments: tuple[str, ...],
+    alias: str,
+    job_id: str | None,
+    defer_by: float | None,
+    expires: float | None,
+    as_json: bool,
+) -> None:
+    """Enqueue a job of the function NAME with the ARGUMENTS.
+
+    An argument is JSON, or else a text; one like key=value is given by its name.
+    """
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key.isidentifier():
+            kwargs[key] = _value(value)
+        else:
+            args.append(_value(argument))
+    try:
+        request = JobRequest[Any](
+            name, args, kwargs, job_id=job_id, defer_by=defer_by, expires=expires
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    job = _queue(alias).enqueue(request)
+    click.echo(json.dumps(_described(job, with_args=False)) if as_json else job.id)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _described(job: JobMetadata[Any], *, with_args: bool) -> dict[str, Any]:
+    described = {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status.value,
+        "queue_name": job.queue_name,
+        "enqueue_time": job.enqueue_time.isoformat(timespec="seconds"),
+    }
+    if with_args:
+        described |= {"args": repr(job.args), "kwargs": repr(job.kwargs)}
+    return described
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
