@@ -13,10 +13,13 @@ from arqade._opening import DEFAULT_QUEUE, PICKLE, QueueOptions, codec_from, set
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["KEYS", "WRONG", "Problem", "read_entry"]
+__all__ = ["KEYS", "NO_URL", "WRONG", "Problem", "read_entry"]
 
 WRONG: Final = (ConfigurationError, ImportError, TypeError, ValueError)
 """What is raised for a value that can't be used."""
+
+NO_URL: Final = "W001"
+"""The code of a queue without a URL."""
 
 T = TypeVar("T")
 
@@ -126,7 +129,7 @@ class _Reading:
             return settings_from(None)
         except ConfigurationError as error:
             # No error of the checks: they may run where the queue is not used, as in a build.
-            self._found("W001", f"{self._name_of('URL')} is not set, and {error}")
+            self._found(NO_URL, f"{self._name_of('URL')} is not set, and {error}")
             return RedisSettings()
 
     def _read(self, key: str, code: str, convert: Callable[[Any], T], default: T) -> T:

@@ -96,13 +96,15 @@ class ArqadePlugin(InitPlugin):
             app_config: What the application is made from.
 
         Raises:
-            ValueError: A dependency of this name is there already.
+            ValueError: A dependency of this name is there already, or both have one name.
         """
         config = self._config
         provided = {
             config.dependency: Provide(self._provide),
             config.sync_dependency: Provide(self._clients.blocking, sync_to_thread=True),
         }
+        if len(provided) == 1:
+            raise ValueError(f"two dependencies have one name: {config.dependency!r}")
         for name in provided.keys() & app_config.dependencies.keys():
             raise ValueError(f"the application has a dependency {name!r} already: choose another")
         app_config.dependencies |= provided

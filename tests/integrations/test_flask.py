@@ -115,6 +115,8 @@ class TestInit:
                 {"ARQADE_QUEUES": {"mail": {"CODECS": "json"}}},
                 r"^ARQADE_QUEUES\['mail'\]\['CODECS'\] is unknown\. Did you mean 'CODEC'\?",
             ),
+            ({"ARQADE_CODECS": "json"}, r"^ARQADE_CODECS is unknown: did you mean ARQADE_CODEC\?"),
+            ({"ARQADE_QUEUES": {5: "mail"}}, r"^ARQADE_QUEUES: names must be str, not int"),
             ({"ARQADE_QUEUES": {"mail": {"URL": "x"}}}, r"^ARQADE_QUEUES\['mail'\]\['URL'\]: "),
         ],
     )
@@ -122,6 +124,17 @@ class TestInit:
         """A value that can't be used is named when the application is made."""
         with pytest.raises(ConfigurationError, match=message):
             make_app(**{"ARQADE_URL": "redis://localhost", **config})
+
+    def test_no_default(self, monkeypatch):
+        """Where only other queues have a URL, there is no default one."""
+        monkeypatch.delenv("ARQADE_URL", raising=False)
+        monkeypatch.delenv("REDIS_URL", raising=False)
+        app = make_app(ARQADE_QUEUES={"mail": {"URL": "redis://localhost"}})
+        assert app.extensions["arqade"].aliases == ["mail"]
+        with app.app_context(), pytest.raises(LookupError, match="no queue 'default'"):
+            current_queue.enqueue("echo")
+        with pytest.raises(ConfigurationError, match=r"^ARQADE_QUEUES\['mail'\]|^ARQADE_URL"):
+            make_app(ARQADE_QUEUES={"mail": "mail"})
 
     def test_nothing_connects(self):
         """A server that is away is an error of the first call, and of each until it is there."""
@@ -217,7 +230,7 @@ class TestCommands:
         assert (done.exit_code, done.output) == (0, "k\n")
         with app.app_context():
             job = get_queue("mail").get_job_metadata("k")
-        assert job.args == ("cat.png", 5, [1, None], "=x", "a b=c")
+        assert job.args == ("cat.png", 5, [1, None], "=x", "a b=c", "NaN")
         assert job.kwargs == {"width": 300}
         assert job.status is JobStatus.deferred
         done = runner.invoke(args=["arqade", "enqueue", "render", "--json"])
@@ -258,12 +271,16 @@ class TestCommands:
         assert shown.splitlines()[0].split() == ["id", "name", "status", "enqueue_time"]
         assert "secret" not in shown
         assert "('secret',)" in runner.invoke(args=["arqade", "jobs", "--args"]).output
+        done = runner.invoke(args=["arqade", "jobs", "--args", "--json", "--limit=1"])
+        assert json.loads(done.output)[0]["args"] == ["secret"]
 
     @pytest.mark.parametrize(
         "arguments",
         [
             ["jobs", "--queue=nope"],
             ["jobs", "--status=done"],
+            ["jobs", "--limit=-1"],
+            ["enqueue", "x", "_job_id=k"],
             ["enqueue"],
             ["enqueue", "x", "--defer-by=-1"],
             ["enqueue", ""],

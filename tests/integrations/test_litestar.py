@@ -113,6 +113,29 @@ def test_name_that_is_taken():
         Litestar([post_job], plugins=[plugin], dependencies={"arq_queue": Provide(give)})
 
 
+def test_one_name():
+    """The two dependencies have two names."""
+    with pytest.raises(ValueError, match="two dependencies have one name: 'q'"):
+        make_app(mode="test", dependency="q", sync_dependency="q")
+
+
+def test_two_plugins(redis_url):
+    """Two servers are two plugins, with other names; the second application of one plugin too."""
+    settings = RedisSettings.from_url(redis_url)
+    here = ArqadePlugin(ArqadeConfig(mode="production", redis_settings=settings))
+    there = ArqadePlugin(
+        ArqadeConfig(mode="test", dependency="other", sync_dependency="sync_other")
+    )
+
+    @get("/")
+    async def show(arq_queue: ArqQueueDep, other: ArqQueueDep) -> list[str]:
+        return [type(arq_queue).__name__, type(other).__name__]
+
+    for _ in range(2):
+        with TestClient(Litestar([show], plugins=[here, there])) as client:
+            assert client.get("/").json() == ["RedisArqQueue", "MockArqQueue"]
+
+
 def test_no_settings():
     """Production needs settings."""
     with pytest.raises(RuntimeError, match="redis_settings argument must be set"):

@@ -90,7 +90,13 @@ def info(*, as_json: bool) -> None:
 @the_alias
 @click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this state.")
 @click.option("--name", help="Only jobs of this function.")
-@click.option("--limit", default=20, show_default=True, help="The most jobs to show.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="The most jobs to show.",
+)
 @click.option("--args", "with_args", is_flag=True, help="Show the jobs' arguments, too.")
 @as_json
 @_reports_errors
@@ -108,7 +114,7 @@ def jobs(
     found = (job for job in queue.iter_jobs(status=status) if name is None or job.name == name)
     rows = [_described(job, with_args=with_args) for job in islice(found, limit)]
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps(rows, default=repr))
         return
     head = ["id", "name", "status", "enqueue_time", *(("args", "kwargs") if with_args else ())]
     _print_table([head, *([str(row[key]) for key in head] for row in rows)])
@@ -142,6 +148,10 @@ def enqueue(
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if equals and key.isidentifier():
+            if key.startswith("_"):
+                raise click.UsageError(
+                    f"{key} is no argument; options begin with --, as in --job-id"
+                )
             kwargs[key] = _value(value)
         else:
             args.append(_value(argument))
@@ -157,13 +167,18 @@ def enqueue(
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except ValueError:
         return text
 
 
+def _refuse(constant: str) -> None:
+    """Refuse what Python takes for JSON: NaN and Infinity."""
+    raise ValueError(constant)
+
+
 def _described(job: JobMetadata[Any], *, with_args: bool) -> dict[str, Any]:
-    described = {
+    described: dict[str, Any] = {
         "id": job.id,
         "name": job.name,
         "status": job.status.value,
@@ -171,7 +186,7 @@ def _described(job: JobMetadata[Any], *, with_args: bool) -> dict[str, Any]:
         "enqueue_time": job.enqueue_time.isoformat(timespec="seconds"),
     }
     if with_args:
-        described |= {"args": repr(job.args), "kwargs": repr(job.kwargs)}
+        described |= {"args": job.args, "kwargs": job.kwargs}
     return described
 
 

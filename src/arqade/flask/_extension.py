@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -10,12 +11,13 @@ from werkzeug.local import LocalProxy
 
 from arqade import ArqQueue, ConfigurationError, SyncArqQueue
 from arqade._clients import QueueClients
-from arqade._entries import KEYS, read_entry
+from arqade._entries import KEYS, NO_URL, read_entry
 from arqade.flask._commands import commands
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from arqade._entries import Problem
     from arqade._opening import QueueOptions
 
 __all__ = [
@@ -162,23 +164,57 @@ current_async_queue: ArqQueue = cast("ArqQueue", LocalProxy(get_async_queue))
 
 def _options(config: Mapping[str, Any]) -> dict[str, QueueOptions]:
     """Read the configuration: what holds for all queues, and what for one."""
+    _check_keys(config)
     common = {key: config[PREFIX + key] for key in KEYS if PREFIX + key in config}
-    others = config.get(QUEUES) or {}
+    entries = _entries(config.get(QUEUES) or {})
+    options, missing = {}, []
+    for alias, own in {DEFAULT_ALIAS: {}, **entries}.items():
+        found, problems = _read(alias, own, common)
+        if problems and problems[0].code == NO_URL and alias not in entries:
+            missing.append(problems[0])
+        elif problems:
+            raise _error(problems[0])
+        else:
+            options[alias] = found
+    if not options:
+        raise _error(missing[0])
+    return options
+
+
+def _check_keys(config: Mapping[str, Any]) -> None:
+    known = [QUEUES, *(PREFIX + key for key in KEYS)]
+    for key in config:
+        if key.startswith(PREFIX) and key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ConfigurationError(f"{key} is unknown: {hint}")
+
+
+def _entries(others: object) -> dict[str, Mapping[Any, Any]]:
     if not isinstance(others, Mapping):
         raise ConfigurationError(f"{QUEUES} must be a dictionary, not {type(others).__name__}")
-    options = {}
-    for alias, given in {DEFAULT_ALIAS: {}, **others}.items():
+    entries = {}
+    for alias, given in others.items():
+        if not isinstance(alias, str):
+            raise ConfigurationError(f"{QUEUES}: names must be str, not {type(alias).__name__}")
         own = {"QUEUE_NAME": given} if isinstance(given, str) else given
-        where = f"{QUEUES}[{alias!r}]"
         if not isinstance(own, Mapping):
+            kind = type(own).__name__
             raise ConfigurationError(
-                f"{where} must be a queue's name or a dictionary, not {type(own).__name__}"
+                f"{QUEUES}[{alias!r}] must be a queue's name or a dictionary, not {kind}"
             )
+        entries[alias] = own
+    return entries
 
-        def name_of(key: object, own: Mapping[Any, Any] = own, where: str = where) -> str:
-            return f"{where}[{key!r}]" if key in own else f"{PREFIX}{key}"
 
-        options[alias], problems = read_entry({**common, **own}, name_of)
-        for problem in problems:
-            raise ConfigurationError(". ".join(filter(None, (problem.message, problem.hint))))
-    return options
+def _read(
+    alias: str, own: Mapping[Any, Any], common: Mapping[str, Any]
+) -> tuple[QueueOptions, list[Problem]]:
+    def name_of(key: object) -> str:
+        return f"{QUEUES}[{alias!r}][{key!r}]" if key in own else f"{PREFIX}{key}"
+
+    return read_entry({**common, **own}, name_of)
+
+
+def _error(problem: Problem) -> ConfigurationError:
+    return ConfigurationError(". ".join(filter(None, (problem.message, problem.hint))))
