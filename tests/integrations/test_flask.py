@@ -225,6 +225,7 @@ class TestCommands:
             "width=300",
             "=x",
             "a b=c",
+            "NaN",
         ]
         done = runner.invoke(args=[*line, "--queue=mail", "--job-id=k", "--defer-by=60"])
         assert (done.exit_code, done.output) == (0, "k\n")
