@@ -77,10 +77,19 @@ ifeq ($(DJANGO_PYTHON),)
 test-django:
 	@echo "Django 6 is not tested: there is no Python 3.12 or newer here" >&2
 else
-test-django: .venv-django60/ready .venv-django61/ready
+test-django: build/django60/ready build/django61/ready
 	ARQADE_TEST_SERVER=wheel .venv-django60/bin/python -m pytest tests/django
 	.venv-django61/bin/coverage run -m pytest tests/django
+	.venv-django60/bin/python -m tests.django.upstream build/django60/*.tar.gz
+	.venv-django61/bin/python -m tests.django.upstream build/django61/*.tar.gz
 endif
+
+# Django's own tests are in its source distribution only.
+build/django%/ready: .venv-django%/ready
+	rm -rf $(@D) && mkdir -p $(@D)
+	$(<D)/bin/python $(PIP) download --no-deps --no-binary :all: --dest $(@D) \
+	  django==$$($(<D)/bin/python -m django --version)
+	@touch $@
 
 test-faults-async: .venv/ready
 	$(BIN)/coverage run -m pytest tests/faults --ignore=tests/faults/_sync

@@ -51,7 +51,7 @@ DEFAULT_QUEUE: Final = "arq:queue"
 PICKLE: Final[Codec] = PickleCodec()
 """What stock workers speak."""
 
-OF_MOCKS: Final = ("expires_extra_ms", "max_payload_bytes")
+OF_MOCKS: Final[tuple[str, ...]] = ("expires_extra_ms", "max_payload_bytes")
 """Further arguments of a queue that a mock has, too."""
 
 CODECS: Final[dict[str, Callable[[], Codec]]] = {

@@ -12,7 +12,7 @@ import django
 import httpx
 import pytest
 
-from tests.django.serving import gunicorn, python_of_workers, running, uvicorn
+from tests.harness.web_servers import gunicorn, python_of_workers, running, uvicorn
 from tests.harness.worker import PATIENCE, ROOT, wait_until
 
 PROJECT = "examples.django_app"

@@ -12,13 +12,13 @@ import anyio
 import httpx
 import pytest
 
-from tests.django.serving import NAME, gunicorn, running, uvicorn
+from tests.harness.web_servers import NAME, gunicorn, running, uvicorn
 from tests.harness.worker import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.django.serving import Process
+    from tests.harness.web_servers import Process
 
 QUEUE = "images"
 """The example's queue."""

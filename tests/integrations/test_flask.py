@@ -28,8 +28,8 @@ from arqade.flask import (
     get_queue,
 )
 from examples.flask_app.app import create_app
-from tests.django.serving import NAME, gunicorn, running
 from tests.harness.canary import keep_secret
+from tests.harness.web_servers import NAME, gunicorn, running
 from tests.harness.worker import ROOT, python_with_arq, wait_until
 
 EXAMPLE = "examples.flask_app"

@@ -20,7 +20,7 @@ from arqade import (
     SyncMockArqQueue,
 )
 from arqade.litestar import ArqadeConfig, ArqadePlugin, ArqQueueDep, SyncArqQueueDep
-from tests.django.serving import NAME, running, uvicorn
+from tests.harness.web_servers import NAME, running, uvicorn
 from tests.harness.worker import ROOT, python_with_arq, wait_until
 
 EXAMPLE = "examples.litestar_app"

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from arqade import ArqMode, MockArqQueue, QueueConnectionError, RedisSettings, SyncMockArqQueue
 from arqade.starlette import get_arq_queue, lifespan
-from tests.django.serving import NAME, running, uvicorn
+from tests.harness.web_servers import NAME, running, uvicorn
 from tests.harness.worker import ROOT, python_with_arq, wait_until
 
 EXAMPLE = "examples.starlette_app"

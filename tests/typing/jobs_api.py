@@ -79,17 +79,18 @@ async def enqueuing(queue: ArqQueue, mock: MockArqQueue) -> None:
     assert_type(await queue.enqueue(request, _queue_name="images"), JobMetadata[bytes])
     assert_type(await queue.enqueue_many([add(1, 2)]), list[JobMetadata[Any] | None])
     mock.assert_enqueued(add, 1, 2)
-    await queue.enqueue(add, 1)  # type: ignore[arg-type]
-    await queue.enqueue(add, "a", 2)  # type: ignore[arg-type]
-    await queue.enqueue(send_email, "a@b", subject=5)  # type: ignore[arg-type]
-    await queue.enqueue(resize, "a", heigth=5)  # type: ignore[call-arg]
+    # Beside options, arguments can't be checked: what is called with them is.
+    assert_type(await queue.enqueue(add, 1, 2, _defer_by=5), JobMetadata[int])
+    await queue.enqueue(add(1))  # type: ignore[call-arg]
+    await queue.enqueue(add("a", 2))  # type: ignore[arg-type]
+    await queue.enqueue(add, 1, 2, _defer_by="x")  # type: ignore[call-overload]
 
 
 def blocking(queue: SyncArqQueue) -> None:
     assert_type(queue.enqueue(add, 1, 2), JobMetadata[int])
     assert_type(queue.enqueue(resize("a")), JobMetadata[bytes])
-    queue.enqueue(add, 1)  # type: ignore[arg-type]
-    queue.enqueue(add, "a", 2)  # type: ignore[arg-type]
+    queue.enqueue(add(1))  # type: ignore[call-arg]
+    queue.enqueue(send_email("a@b", subject=5))  # type: ignore[arg-type]
 
 
 takes_any: Callable[[JobDef[..., Any]], None] = print

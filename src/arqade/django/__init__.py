@@ -1,8 +1,8 @@
 """Queues for Django: named in ``ARQADE`` in the settings, opened when they are first used.
 
 `queue` and `queues` are for blocking code, `aqueue` and `aqueues` for asynchronous views and
-consumers. The backend of Django's tasks is `ArqBackend`, which Django loads by that name; it needs
-Django 6.0.
+consumers. The backend of Django's tasks is `ArqBackend`, which Django loads by that name; it and
+`enqueue_on_commit` need Django 6.0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from arqade.django._settings import QueueSettingsError, UnknownQueueError
 
 if TYPE_CHECKING:
     from arqade.django.backend import ArqBackend as ArqBackend
+    from arqade.django.backend import enqueue_on_commit as enqueue_on_commit
 
 __all__ = [
     "AsyncQueues",
@@ -29,7 +30,10 @@ __all__ = [
     "queues",
 ]
 
-_OF_TASKS: Final = {"ArqBackend": "arqade.django.backend"}
+_OF_TASKS: Final = {
+    "ArqBackend": "arqade.django.backend",
+    "enqueue_on_commit": "arqade.django.backend",
+}
 """What needs `django.tasks`, and where it is."""
 
 

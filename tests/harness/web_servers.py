@@ -1,4 +1,4 @@
-"""Real web servers for Django projects, in processes of their own."""
+"""Real web servers, in processes of their own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME", "Process", "gunicorn", "python_of_workers", "running", "uvicorn"]
 
-NAME = "behind-django"
-"""What the project's connections to the server are called."""
+NAME = "behind-the-web"
+"""What an application calls its connections to the server."""
 
 READY = re.compile(r"(?:Listening at:|Uvicorn running on) (http://\S+)")
 WORRIES = (
@@ -74,7 +74,7 @@ def uvicorn(app: str) -> list[str]:
 
 
 def python_of_workers() -> str:
-    """Give a Python that has both arq and this Django, if there is one."""
+    """Give a Python that has arq, and all that this one has if that does."""
     return sys.executable if importlib.util.find_spec("arq") else python_with_arq()
 
 
