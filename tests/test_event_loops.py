@@ -18,7 +18,7 @@ from arqade import (
     WrongEventLoopError,
 )
 from tests.harness.canary import CANARY
-from tests.harness.states import put_complete
+from tests.harness.states import put_complete, worker_record
 
 LOOPS = [asyncio.new_event_loop]
 if find_spec("uvloop"):
@@ -51,19 +51,23 @@ OPERATIONS = {
     "as_completed": (["k"],),
     "cancel_job": ("k",),
     "check": (),
+    "check_worker": ("work",),
     "delete_result": ("k",),
     "enqueue": ("work",),
     "enqueue_many": ([JobRequest("work")],),
+    "forget_worker": ("w",),
     "get_job_metadata": ("k",),
     "get_job_result": ("k",),
     "get_job_status": ("k",),
     "get_jobs_metadata": (["k"],),
     "get_queue_stats": (),
     "get_worker_health": (),
+    "get_workers": (),
     "iter_jobs": (),
     "iter_results": (),
     "ping": (),
     "purge": (),
+    "record_worker": (worker_record("w"),),
     "wait_for_result": ("k",),
 }
 """All that a queue does, with arguments for each."""

@@ -29,6 +29,7 @@ from arqade.models import (
     JobStatus,
     Severity,
 )
+from tests.harness.states import worker_record
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 START = TIME + timedelta(seconds=1)
@@ -106,7 +107,9 @@ REQUEST = JobRequest(
 )
 FINDING = Finding("eviction", Severity.error, "The server drops jobs", "see its settings")
 EACH_MODEL = pytest.mark.parametrize(
-    "model", [job(), result(), REQUEST, FINDING], ids=lambda model: type(model).__name__
+    "model",
+    [job(), result(), REQUEST, FINDING, worker_record()],
+    ids=lambda model: type(model).__name__,
 )
 
 

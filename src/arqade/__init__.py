@@ -50,6 +50,7 @@ from arqade.models import (
     QueueStats,
     Severity,
     WorkerHealth,
+    WorkerRecord,
 )
 from arqade.settings import AnySettings, ArqMode, RedisSettings, build_arq_redis_settings
 
@@ -100,6 +101,7 @@ __all__ = [
     "SyncRedisArqQueue",
     "Unencodable",
     "WorkerHealth",
+    "WorkerRecord",
     "WrongEventLoopError",
     "build_arq_redis_settings",
     "job",

@@ -14,6 +14,7 @@ from typing import TypeAlias
 __all__ = [
     "MAX_TIME_MS",
     "Duration",
+    "check_duration",
     "check_integer",
     "check_job_id",
     "check_name",
@@ -161,3 +162,22 @@ def ms_to_datetime(value: int) -> datetime:
     """
     # By addition: a float of seconds would lose milliseconds to rounding.
     return _EPOCH + value * _MILLISECOND
+
+
+def check_duration(what: str, value: Duration, *, zero: bool) -> None:
+    """Check a length of time: seconds, or a timedelta.
+
+    Args:
+        what: What it is called.
+        value: The length.
+        zero: Whether it may be 0.
+
+    Raises:
+        TypeError: It is of another type.
+        ValueError: It is negative, or 0 where that is not allowed, or too long.
+    """
+    duration_to_ms(what, value)
+    # Not by milliseconds: half a millisecond is a positive time.
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if seconds < 0 or (seconds == 0 and not zero):
+        raise ValueError(f"{what} must {'not be negative' if zero else 'be positive'}: {value}")

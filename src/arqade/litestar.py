@@ -82,6 +82,8 @@ class ArqadePlugin(InitPlugin):
             config.store,
         )
         self._clients = QueueClients(options, config.store)
+        self._open = 0
+        """How many applications it is in that run."""
 
     @property
     def store(self) -> MemoryStore | None:
@@ -108,6 +110,10 @@ class ArqadePlugin(InitPlugin):
         for name in provided.keys() & app_config.dependencies.keys():
             raise ValueError(f"the application has a dependency {name!r} already: choose another")
         app_config.dependencies |= provided
+        # Handlers may import them for type checkers only.
+        names = {kind.__name__: kind for kind in (ArqQueue, SyncArqQueue)}
+        names |= {"ArqQueueDep": ArqQueueDep, "SyncArqQueueDep": SyncArqQueueDep}
+        app_config.signature_namespace = {**names, **app_config.signature_namespace}
         app_config.lifespan = [self._lifespan, *app_config.lifespan]
         return app_config
 
@@ -117,7 +123,10 @@ class ArqadePlugin(InitPlugin):
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         app.state[self._config.dependency] = await self._clients.of_loop()
+        self._open += 1
         try:
             yield
         finally:
-            await self._clients.aclose()
+            self._open -= 1
+            if not self._open:
+                await self._clients.aclose()

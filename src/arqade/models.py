@@ -6,30 +6,29 @@ They hold no connection and do no I/O. Metadata and results are mutable and belo
 from __future__ import annotations
 
 from asyncio import CancelledError
-from datetime import datetime, timedelta
+from datetime import datetime  # noqa: TC003 - cattrs reads the types of fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, get_args
 
 import attrs
 
 from arqade._compat import ResultType as R
-from arqade._compat import override
+from arqade._model import Model
 from arqade._placeholders import Placeholder
+from arqade._reports import Finding, QueueStats, Severity, WorkerHealth, WorkerRecord
 from arqade._validation import (
     Duration,
+    check_duration,
     check_integer,
     check_job_id,
     check_queue_name,
     check_task_name,
     datetime_to_ms,
-    duration_to_ms,
 )
 from arqade.exceptions import JobCancelled, JobSerializationError, RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from attrs import AttrsInstance
 
 __all__ = [
     "CancelOutcome",
@@ -42,6 +41,7 @@ __all__ = [
     "QueueStats",
     "Severity",
     "WorkerHealth",
+    "WorkerRecord",
 ]
 
 OnConflict: TypeAlias = Literal["raise", "return_existing", "ignore_result", "replace"]
@@ -96,33 +96,6 @@ class CancelOutcome(StrEnum):
     """A worker was asked, and the job went on, or left no result, or did not answer in time."""
 
 
-class _Model:
-    """What all models can do."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types; see `from_dict`.
-
-        Arguments and results keep their JSON types. Others become strings or mappings for a
-        reader's eye (`repr` at worst) and do not come back.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.to_dict(cast("AttrsInstance", self))
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Build one from what `to_dict` gave.
-
-        Raises:
-            ValueError: The mapping lacks a field, or a field has a wrong type.
-        """
-        from arqade import _structure  # noqa: PLC0415 - cattrs loads when first needed
-
-        return _structure.from_dict(data, cls)
-
-
 # A model's `repr` ends up in logs and tracebacks, where arguments and results do not belong.
 
 
@@ -143,7 +116,7 @@ def _shown_value(value: object) -> str:
 
 
 @attrs.define
-class JobMetadata(_Model, Generic[R]):
+class JobMetadata(Model, Generic[R]):
     """What is known of a job. ``R`` is the type of its result.
 
     Its `repr` counts the arguments, names the keywords and shows none of the values.
@@ -240,16 +213,8 @@ def _plain_try(value: int) -> int:
     return check_integer("job_try", value, least=1, most=MAX_JOB_TRY)
 
 
-def _is_duration(what: str, value: Duration, *, zero: bool) -> None:
-    duration_to_ms(what, value)
-    # Not by milliseconds: half a millisecond is a positive time.
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if seconds < 0 or (seconds == 0 and not zero):
-        raise ValueError(f"{what} must {'not be negative' if zero else 'be positive'}: {value}")
-
-
 @attrs.frozen
-class JobRequest(_Model, Generic[R]):
+class JobRequest(Model, Generic[R]):
     """A job to be enqueued: a validated value. ``R`` is the type of its result.
 
     Its `repr` counts the arguments, names the keywords and shows none of the values.
@@ -300,9 +265,9 @@ class JobRequest(_Model, Generic[R]):
             if self.defer_by is not None:
                 raise ValueError("use either defer_until or defer_by, not both")
         if self.defer_by is not None:
-            _is_duration("defer_by", self.defer_by, zero=True)
+            check_duration("defer_by", self.defer_by, zero=True)
         if self.expires is not None:
-            _is_duration("expires", self.expires, zero=False)
+            check_duration("expires", self.expires, zero=False)
         if self.on_conflict not in POLICIES:
             if not isinstance(self.on_conflict, str):
                 raise TypeError(f"on_conflict must be a str, not {type(self.on_conflict).__name__}")
@@ -317,86 +282,3 @@ class JobRequest(_Model, Generic[R]):
             ValueError: A value is not allowed.
         """
         return attrs.evolve(self, **changes)
-
-
-@attrs.define
-class QueueStats(_Model):
-    """How many jobs are in a queue."""
-
-    queue_name: str
-    """The queue."""
-
-    queued: int
-    """Jobs that are due and wait for a worker."""
-
-    deferred: int
-    """Jobs that are to be run later."""
-
-    in_progress: int
-    """Jobs that workers run."""
-
-    oldest_score: int | None
-    """When the first of them all is due, in milliseconds since the epoch; None if there is none."""
-
-
-@attrs.define
-class WorkerHealth(_Model):
-    """What a worker says of itself, when it last did."""
-
-    queue_name: str
-    """The worker's queue."""
-
-    recorded: str
-    """When it said so, such as ``Nov-22 19:53:23``: in the worker's local time, without a year."""
-
-    jobs_complete: int
-    """Jobs that it ran and that returned."""
-
-    jobs_failed: int
-    """Jobs that it ran and that raised."""
-
-    jobs_retried: int
-    """How often it put a job back to be tried again."""
-
-    jobs_ongoing: int
-    """Jobs that it was running."""
-
-    queued: int
-    """Jobs in its queue: due, deferred or running."""
-
-    expires_in: float | None
-    """Seconds after which this is gone unless the worker renews it; None if it stays."""
-
-
-class Severity(StrEnum):
-    """How much a finding matters, the least first."""
-
-    info = "info"
-    """Good to know, or it can't be told."""
-
-    warning = "warning"
-    """Jobs are lost if something else goes wrong, too."""
-
-    error = "error"
-    """Jobs are lost or refused, now or as soon as the server is full or restarted."""
-
-
-@attrs.frozen
-class Finding(_Model):
-    """Something of a server's configuration or state that endangers jobs."""
-
-    code: str
-    """What it is about: a name that stays the same from version to version."""
-
-    severity: Severity
-    """How much it matters."""
-
-    message: str
-    """What is wrong, and what comes of it."""
-
-    cure: str
-    """What to do about it."""
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.code} ({self.severity}): {self.message}: {self.cure}"

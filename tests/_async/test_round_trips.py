@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from arqade import JobRequest, RedisArqQueue
-from tests.harness.states import put_complete, put_in_progress, put_queued
+from tests.harness.states import put_complete, put_in_progress, put_queued, worker_record
 
 # A call of each operation on a job that waits ("w"), runs ("r") or is finished ("f").
 CALLS = [
@@ -31,6 +31,10 @@ CALLS = [
     ("get_jobs_metadata", (["w", "r", "f", *map(str, range(97))],), {}),
     ("get_queue_stats", (), {}),
     ("get_worker_health", (), {}),
+    ("get_workers", (), {}),
+    ("check_worker", ("work", "add"), {}),
+    ("record_worker", (worker_record(),), {}),
+    ("forget_worker", ("w",), {}),
     ("purge", (), {}),
 ]
 
@@ -44,8 +48,10 @@ async def test_one_round_trip(proxy, raw, operation, args, options):
         # The server learns the scripts, once in its life.
         await queue.cancel_job((await queue.enqueue("work")).id)
         await queue.get_job_status("w")
-        for look in ("get_queue_stats", "get_worker_health", "purge"):
+        for look in ("get_queue_stats", "get_worker_health", "get_workers", "purge"):
             await getattr(queue, look)()
+        await queue.record_worker(worker_record())
+        await queue.forget_worker("w")
         put_queued(raw, "w")
         put_in_progress(raw, "r")
         put_complete(raw, "f")

@@ -89,13 +89,14 @@ REFUSED = {
 
 BY_ID = ["get_job_status", "get_job_metadata", "get_job_result", "wait_for_result"]
 BY_ID += ["cancel_job", "abort_job", "delete_result"]
-OF_QUEUE = ["get_queue_stats", "get_worker_health", "purge"]
+OF_QUEUE = ["get_queue_stats", "get_worker_health", "get_workers", "purge"]
 
 
 def attempts(queue, field, value):
     """Give each call of a queue that takes such a field, as a function and its arguments."""
     if field == "task_name":
         yield queue.enqueue, (value,), {}
+        yield queue.check_worker, (value,), {}
         return
     for task in ("echo", JobRequest("echo")):
         yield queue.enqueue, (task,), {f"_{field}": value}
@@ -109,6 +110,8 @@ def attempts(queue, field, value):
         yield queue.get_jobs_metadata, (["k"], value), {}
         for name in OF_QUEUE:
             yield getattr(queue, name), (value,), {}
+        yield queue.check_worker, ("echo",), {"queue_name": value}
+        yield queue.forget_worker, ("w", value), {}
 
 
 @pytest.mark.parametrize("way", REFUSED)

@@ -16,14 +16,17 @@ from arqade import (
     RedisSettings,
     SyncRedisArqQueue,
 )
+from arqade._protocol import workers
 from arqade.exceptions import ArqJobError
 from tests.harness.states import (
+    now_ms,
     put_complete,
     put_deferred,
     put_expired,
     put_finished_cron,
     put_in_progress,
     put_queued,
+    worker_record,
 )
 from tests.harness.worker import ROOT
 
@@ -115,6 +118,10 @@ OPERATIONS = {
     '`iter_jobs(status="complete")`': lambda q: drain(q.iter_jobs(status="complete")),
     "`get_queue_stats`": lambda q: q.get_queue_stats(),
     "`get_worker_health`": lambda q: q.get_worker_health(),
+    "`get_workers`": lambda q: q.get_workers(),
+    "`check_worker`": lambda q: q.check_worker("work"),
+    "`record_worker`": lambda q: q.record_worker(worker_record()),
+    "`forget_worker`": lambda q: q.forget_worker("w"),
     "`cancel_job`": lambda q: each(lambda i: q.cancel_job(i, timeout=0.05)),
     "`abort_job`": lambda q: each(lambda i: q.abort_job(i, timeout=0.05)),
     "`purge`": lambda q: q.purge(),
@@ -158,7 +165,7 @@ def row_of(operation):
 
 
 def fill(raw):
-    """Put a job in each state, and a worker's health."""
+    """Put a job in each state, and what two workers say of themselves."""
     raw.flushdb()
     for put, job_id in zip(
         (put_queued, put_deferred, put_in_progress, put_complete, put_expired, put_finished_cron),
@@ -171,6 +178,9 @@ def fill(raw):
         "Nov-22 19:53:23 j_complete=0 j_failed=0 j_retried=0 j_ongoing=0 queued=0",
         px=1000,
     )
+    *_, life, before, after = workers.record(worker_record()).words
+    raw.set("arqade:worker:w", f"{before}5{after}", px=life)
+    raw.zadd("arqade:workers:arq:queue", {"w": now_ms() + life})
 
 
 def refusal(raw, url, operation, permissions):

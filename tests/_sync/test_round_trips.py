@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from arqade import JobRequest, SyncRedisArqQueue
-from tests.harness.states import put_complete, put_in_progress, put_queued
+from tests.harness.states import put_complete, put_in_progress, put_queued, worker_record
 
 # A call of each operation on a job that waits ("w"), runs ("r") or is finished ("f").
 CALLS = [
@@ -32,6 +32,10 @@ CALLS = [
     ("get_jobs_metadata", (["w", "r", "f", *map(str, range(97))],), {}),
     ("get_queue_stats", (), {}),
     ("get_worker_health", (), {}),
+    ("get_workers", (), {}),
+    ("check_worker", ("work", "add"), {}),
+    ("record_worker", (worker_record(),), {}),
+    ("forget_worker", ("w",), {}),
     ("purge", (), {}),
 ]
 
@@ -45,8 +49,10 @@ def test_one_round_trip(proxy, raw, operation, args, options):
         # The server learns the scripts, once in its life.
         queue.cancel_job(queue.enqueue("work").id)
         queue.get_job_status("w")
-        for look in ("get_queue_stats", "get_worker_health", "purge"):
+        for look in ("get_queue_stats", "get_worker_health", "get_workers", "purge"):
             getattr(queue, look)()
+        queue.record_worker(worker_record())
+        queue.forget_worker("w")
         put_queued(raw, "w")
         put_in_progress(raw, "r")
         put_complete(raw, "f")

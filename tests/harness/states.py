@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import pickle
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from arqade import WorkerRecord
 from tests.harness.canary import Loud
 
 if TYPE_CHECKING:
@@ -54,6 +56,22 @@ def result_bytes(
 def aborted_bytes() -> bytes:
     """The result of a job that its worker stopped."""
     return result_bytes(value=asyncio.CancelledError(), success=False)
+
+
+def worker_record(worker_id: str = "w", **changes: Any) -> WorkerRecord:
+    """What a worker says of itself."""
+    said: dict[str, Any] = {
+        "id": worker_id,
+        "queue_name": QUEUE,
+        "functions": ("add", "work"),
+        "hostname": "host",
+        "pid": 7,
+        "started": datetime(2026, 1, 2, tzinfo=UTC),
+        "codec": "PickleCodec",
+        "arq_version": "0.28.0",
+        "arqade_version": "0.1.0",
+    }
+    return WorkerRecord(**{**said, **changes})
 
 
 def put_queued(raw: redis.Redis, job_id: str = "k", queue: str = QUEUE) -> None:

@@ -111,17 +111,25 @@ class WorkerProcess:
     Args:
         redis_url: The server.
         burst: Whether it ends when its queue is empty.
-        **settings: arq's, and those of `stock_app.set_up`.
+        app: The module that has its settings.
+        **settings: arq's, and those of `stock_app.set_up`, or what the other module says.
     """
 
-    def __init__(self, redis_url: str, *, burst: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        burst: bool = False,
+        app: str = "tests.harness.stock_app",
+        **settings: Any,
+    ) -> None:
         python = python_with_arq()
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
             [
                 python,
-                *("-m", "arq", "tests.harness.stock_app.WorkerSettings"),
+                *("-m", "arq", f"{app}.WorkerSettings"),
                 "--burst" if burst else "--no-burst",
             ],
             stdin=subprocess.PIPE,
@@ -133,6 +141,11 @@ class WorkerProcess:
                 ARQADE_TEST_WORKER_SETTINGS=json.dumps(settings),
             ),
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     @property
     def output(self) -> str:

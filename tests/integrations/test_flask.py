@@ -16,6 +16,7 @@ from arqade import (
     ConfigurationError,
     JobStatus,
     JSONCodec,
+    PickleCodec,
     QueueConnectionError,
     RedisSettings,
 )
@@ -34,7 +35,10 @@ from tests.harness.worker import ROOT, python_with_arq, wait_until
 
 EXAMPLE = "examples.flask_app"
 
-SERVERS = {"forks": ["--workers=2"], "threads": ["--worker-class=gthread", "--threads=4"]}
+SERVERS = {
+    "forks": ["--workers=2"],
+    "threads": ["--workers=2", "--worker-class=gthread", "--threads=4"],
+}
 """Options of gunicorn."""
 
 
@@ -226,12 +230,13 @@ class TestCommands:
             "=x",
             "a b=c",
             "NaN",
+            "[" * 100_000,
         ]
         done = runner.invoke(args=[*line, "--queue=mail", "--job-id=k", "--defer-by=60"])
         assert (done.exit_code, done.output) == (0, "k\n")
         with app.app_context():
             job = get_queue("mail").get_job_metadata("k")
-        assert job.args == ("cat.png", 5, [1, None], "=x", "a b=c", "NaN")
+        assert job.args == ("cat.png", 5, [1, None], "=x", "a b=c", "NaN", "[" * 100_000)
         assert job.kwargs == {"width": 300}
         assert job.status is JobStatus.deferred
         done = runner.invoke(args=["arqade", "enqueue", "render", "--json"])
@@ -271,9 +276,37 @@ class TestCommands:
         shown = runner.invoke(args=["arqade", "jobs"]).output
         assert shown.splitlines()[0].split() == ["id", "name", "status", "enqueue_time"]
         assert "secret" not in shown
-        assert "('secret',)" in runner.invoke(args=["arqade", "jobs", "--args"]).output
+        assert "['secret']" in runner.invoke(args=["arqade", "jobs", "--args"]).output
         done = runner.invoke(args=["arqade", "jobs", "--args", "--json", "--limit=1"])
         assert json.loads(done.output)[0]["args"] == ["secret"]
+
+    def test_jobs_of_others(self, app, raw):
+        """A job that can't be read hides no other; whatever the others hold is shown."""
+        runner = app.test_cli_runner()
+        with app.app_context():
+            get_queue("images").enqueue("odd", {(1, 2): float("nan")}, _job_id="odd")
+            get_queue("images").enqueue("broken", _job_id="broken")
+        raw.set("arq:job:broken", b"no pickle", px=60_000)
+        # No client of ours gives a function such a name.
+        job = PickleCodec().loads(raw.get("arq:job:odd")) | {"f": "a\x1b[31m\nb"}
+        raw.set("arq:job:odd", PickleCodec().dumps(job), px=60_000)
+        line = ["arqade", "jobs", "--queue=images", "--args"]
+        done = runner.invoke(args=line)
+        assert done.exit_code == 1
+        assert "a?[31m?b" in done.output
+        assert "broken" in done.output.splitlines()[-1]
+        done = runner.invoke(args=[*line, "--json"])
+        shown = json.loads(done.output.splitlines()[0], parse_constant=pytest.fail)
+        assert [row["id"] for row in shown] == ["odd"]
+
+    def test_info_of_servers_of_which_one_is_away(self, redis_url):
+        """The others are shown, and that one is named."""
+        away = {"URL": RedisSettings(port=1, conn_retries=0)}
+        app = make_app(ARQADE_URL=redis_url, ARQADE_QUEUES={"away": away})
+        done = app.test_cli_runner().invoke(args=["arqade", "info"])
+        assert done.exit_code == 1
+        assert done.output.splitlines()[1].startswith("default ")
+        assert done.output.splitlines()[2].startswith("Error: away: The server can't be reached")
 
     @pytest.mark.parametrize(
         "arguments",
@@ -282,6 +315,7 @@ class TestCommands:
             ["jobs", "--status=done"],
             ["jobs", "--limit=-1"],
             ["enqueue", "x", "_job_id=k"],
+            ["enqueue", "x", "a=1", "a=2"],
             ["enqueue"],
             ["enqueue", "x", "--defer-by=-1"],
             ["enqueue", ""],
@@ -312,15 +346,11 @@ class TestCommands:
             url = f"redis://:squeamish@127.0.0.1:{port}?conn_retries=0"
             done = make_app(ARQADE_URL=url).test_cli_runner().invoke(args=["arqade", "info"])
         assert done.exit_code == 1
-        assert done.output.startswith("Error: The server can't be reached")
+        assert done.output.startswith("Error: default: The server can't be reached")
         assert "squeamish" not in done.output
 
 
-@pytest.mark.parametrize(
-    "options",
-    [["--workers=2"], ["--worker-class=gthread", "--threads=4"]],
-    ids=["forks", "threads"],
-)
+@pytest.mark.parametrize("options", SERVERS.values(), ids=SERVERS)
 def test_example(options, redis_url, raw):
     """The example runs behind gunicorn, with a stock worker, and leaves no connection."""
     env = {"ARQADE_URL": f"{redis_url}?client_name={NAME}"}

@@ -2,6 +2,7 @@
 
 # Litestar reads the annotations of handlers: they are not postponed.
 
+import importlib
 import os
 import subprocess
 
@@ -134,6 +135,41 @@ def test_two_plugins(redis_url):
     for _ in range(2):
         with TestClient(Litestar([show], plugins=[here, there])) as client:
             assert client.get("/").json() == ["RedisArqQueue", "MockArqQueue"]
+
+
+def test_two_applications():
+    """One plugin may be in two applications; the end of one is not the end of the other's queue."""
+    plugin = ArqadePlugin(ArqadeConfig(mode="test"))
+    first, second = Litestar([post_job], plugins=[plugin]), Litestar([post_job], plugins=[plugin])
+    with TestClient(first) as client:
+        with TestClient(second):
+            pass
+        client.post("/jobs", params={"value": 5})
+        assert "closed" not in repr(first.state.arq_queue)
+    assert "closed" in repr(first.state.arq_queue)
+
+
+def test_names_for_type_checkers_only(tmp_path, monkeypatch):
+    """Handlers whose module imports the types for type checkers only know them by the plugin."""
+    tmp_path.joinpath("handlers_of_this_test.py").write_text(
+        """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+from litestar import get
+
+if TYPE_CHECKING:
+    from arqade.litestar import ArqQueueDep, SyncArqQueueDep
+
+@get("/")
+async def show(arq_queue: ArqQueueDep, sync_arq_queue: SyncArqQueueDep) -> str:
+    return f"{type(arq_queue).__name__} {type(sync_arq_queue).__name__}"
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    handler = importlib.import_module("handlers_of_this_test").show
+    with TestClient(make_app(handler, mode="test")) as client:
+        assert client.get("/").text == "MockArqQueue SyncMockArqQueue"
 
 
 def test_no_settings():

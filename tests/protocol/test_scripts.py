@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arqade
-from arqade._protocol import inspection, keys, scripts
+from arqade._protocol import inspection, keys, scripts, workers
 from arqade._protocol.payloads import JobTimes
 from arqade._protocol.scripts import Command, EnqueueAnswer, EnqueueReply, JobView, Script
 from arqade._validation import check_job_id, check_queue_name
 from arqade.exceptions import QueueServerError
 from arqade.models import JobStatus, WorkerHealth
+from tests.harness.states import worker_record
 
 NOW = 1_700_000_000_123
 LIMIT = 1_000_000
@@ -45,6 +49,7 @@ def enqueue(**changes):
     return scripts.enqueue(**arguments | changes)
 
 
+WORKER = worker_record(queue_name="mail")
 COMMANDS = {
     "enqueue": enqueue(),
     "cancel": scripts.cancel("j", "mail"),
@@ -52,6 +57,9 @@ COMMANDS = {
     "health": inspection.worker_health("mail"),
     "purge": inspection.purge("mail", 0, 500),
     "stats": inspection.counts("mail", 0, 1000),
+    "forget": workers.forget("w", "mail"),
+    "record": workers.record(WORKER),
+    "workers": workers.look("mail"),
 }
 WORDS_FOR_EACH_JOB = {"view": 1}
 """Arguments that a script takes for each of some jobs, after the others."""
@@ -97,7 +105,7 @@ class TestScripts:
         text = re.sub(r"--.*", "", (LUA / f"{name}.lua").read_text())
         named = set(re.findall(r"'([^']*:[^']*)'", text))
         declared = {keys.job(""), keys.result(""), keys.in_progress(""), keys.retry(""), keys.ABORT}
-        assert named <= declared
+        assert named <= declared | {keys.worker(""), keys.workers("")}
 
 
 class TestEnqueue:
@@ -407,6 +415,41 @@ class TestInspection:
                 read([bad, 1500])
 
 
+class TestWorkers:
+    def test_record(self):
+        """A record is JSON, with room for the server's time; its life is no part of it."""
+        *_, life, before, after = workers.record(WORKER).words
+        said = json.loads(f"{before}{NOW}{after}")
+        assert life == 45_000
+        assert said.pop("recorded_ms") == NOW
+        fields = WORKER.to_dict()
+        del fields["recorded"], fields["expires_in"]
+        assert said == fields
+
+    def test_shortest_life(self):
+        """A life of less than a millisecond is one, for Redis knows no shorter one."""
+        record = attrs.evolve(WORKER, expires_in=0.0001)
+        assert workers.record(record).words[5] == 1
+
+    def test_look(self):
+        """Records come back as they were written, the oldest first; newer fields are passed by."""
+        *_, before, after = workers.record(WORKER).words
+        younger = f'{{"recorded_ms":5,"new":[1],{after[1:]}'.replace("2026", "2027")
+        seen = workers.look("mail").read(
+            [None, -2, younger.encode(), 7, f"{before}{NOW}{after}".encode(), 1500]
+        )
+        recorded = datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=UTC)
+        assert (seen.queue_name, seen.stock_record) == ("mail", None)
+        assert seen.workers[0] == attrs.evolve(WORKER, recorded=recorded, expires_in=1.5)
+        assert (seen.workers[1].started.year, seen.workers[1].expires_in) == (2027, 0.007)
+
+    @pytest.mark.parametrize("bad", [b"", b"\xff", b"5", b"[]", b"{}", b'{"recorded_ms":5}'])
+    def test_no_record(self, bad):
+        """Something else than a record is an error that says where it is."""
+        with pytest.raises(QueueServerError, match="arqade:workers:mail holds no record of a"):
+            workers.look("mail").read([None, -2, bad, 5])
+
+
 EVERY_COMMAND = COMMANDS | {
     "page of a queue": inspection.page_of_queue("mail", 0),
     "page of results": inspection.page_of_results(0),
@@ -420,8 +463,9 @@ EVERY_COMMAND = COMMANDS | {
 def test_what_is_in_doubt_after_a_lost_reply(name):
     """Commands that only read say so, and are those that leave nothing in doubt."""
     command = EVERY_COMMAND[name]
-    assert command.changes is (name in ("enqueue", "cancel", "delete_result", "purge"))
-    assert command.repeatable is (name not in ("cancel", "delete_result", "purge"))
+    once = ("cancel", "delete_result", "purge", "forget")
+    assert command.changes is (name in ("enqueue", "record", *once))
+    assert command.repeatable is (name not in once)
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND.values(), ids=EVERY_COMMAND.keys())
@@ -440,6 +484,8 @@ def test_words_are_plain(command):
         (keys.retry, "arq:retry:x"),
         (keys.once, "arqade:once:x"),
         (keys.health_check, "x:health-check"),
+        (keys.worker, "arqade:worker:x"),
+        (keys.workers, "arqade:workers:x"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -17,9 +17,10 @@ from arqade._async.many import CHUNK_SIZE
 from arqade._async.queue import ArqQueue
 from arqade._async.server_check import ServerCheck
 from arqade._async.waiting import results_as_they_come
+from arqade._async.worker_check import check_workers
 from arqade._compat import override
 from arqade._concurrency import async_sleep
-from arqade._protocol import answers, inspection, payloads, scripts
+from arqade._protocol import answers, inspection, payloads, scripts, workers
 from arqade._protocol.answers import Asked
 from arqade._protocol.chunks import ChunkMaker
 from arqade._protocol.errors import Unanswered
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         OnConflict,
         QueueStats,
         WorkerHealth,
+        WorkerRecord,
     )
 
 __all__ = ["MAX_PAYLOAD_BYTES", "PICKLE", "CommandQueue"]
@@ -229,6 +231,28 @@ class CommandQueue(ArqQueue):
     @override
     async def get_worker_health(self, queue_name: str | None = None) -> WorkerHealth | None:
         command = inspection.worker_health(self._queue_name(queue_name))
+        return await self._sender.run(command)
+
+    @override
+    async def get_workers(self, queue_name: str | None = None) -> list[WorkerRecord]:
+        seen = await self._sender.run(workers.look(self._queue_name(queue_name)))
+        return seen.workers
+
+    @override
+    async def check_worker(
+        self, *tasks: Task, queue_name: str | None = None, strict: bool = False
+    ) -> list[Finding]:
+        explicit = None if queue_name is None else check_queue_name(queue_name)
+        wanted = workers.wanted(tasks, explicit, self.default_queue_name)
+        return await check_workers(self._sender, wanted, strict=strict)
+
+    @override
+    async def record_worker(self, record: WorkerRecord) -> None:
+        self._sender.clock.learn(await self._sender.run(workers.record(record)))
+
+    @override
+    async def forget_worker(self, worker_id: str, queue_name: str | None = None) -> bool:
+        command = workers.forget(worker_id, self._queue_name(queue_name))
         return await self._sender.run(command)
 
     @override

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from arqade._async.many import ManyJobs
+from arqade._async.workers import KnownWorkers
 from arqade._protocol.keys import DEFAULT_QUEUE
 from arqade._validation import check_queue_name
 
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ArqQueue"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class ArqQueue(ManyJobs):
+class ArqQueue(ManyJobs, KnownWorkers):
     """A client of arq queues.
 
     Every operation that takes a job's id also takes ``queue_name``. None means the default queue;
@@ -76,13 +76,8 @@ class ArqQueue(ManyJobs):
 
     @overload
     async def enqueue(
-        self, task: JobDef[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> JobMetadata[R]: ...
-
-    @overload
-    async def enqueue(
         self,
-        task: WorkerFunction[R],
+        task: JobDef[..., R] | WorkerFunction[R],
         /,
         *args: Any,
         _queue_name: str | None = None,

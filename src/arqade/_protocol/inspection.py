@@ -26,6 +26,7 @@ __all__ = [
     "page_of_queue",
     "page_of_results",
     "purge",
+    "read_health",
     "worker_health",
 ]
 
@@ -112,16 +113,24 @@ def worker_health(queue_name: str) -> Command[WorkerHealth | None]:
     words = ("EVALSHA", HEALTH.digest, 0, keys.health_check(queue_name))
     return Command(
         words,
-        lambda reply: _read_health(queue_name, *reply),
+        lambda reply: None if reply[0] is None else read_health(queue_name, *reply),
         repeatable=True,
         changes=False,
         script=HEALTH,
     )
 
 
-def _read_health(queue_name: str, record: bytes | None, left: int) -> WorkerHealth | None:
-    if record is None:
-        return None
+def read_health(queue_name: str, record: bytes, left: int) -> WorkerHealth:
+    """Read what a worker says of itself.
+
+    Args:
+        queue_name: The worker's queue.
+        record: What it wrote.
+        left: The life that it has left in milliseconds; negative if it has no end.
+
+    Raises:
+        QueueServerError: It is no record.
+    """
     # The month is in the language of the worker.
     found = RECORD.fullmatch(record.decode(errors="replace"))
     if found is None:

@@ -12,6 +12,8 @@ __all__ = [
     "once",
     "result",
     "retry",
+    "worker",
+    "workers",
 ]
 
 DEFAULT_QUEUE = "arq:queue"
@@ -52,3 +54,13 @@ def once(token: str) -> str:
 def health_check(queue_name: str) -> str:
     """Name the key of what a worker says of itself."""
     return queue_name + ":health-check"
+
+
+def worker(worker_id: str) -> str:
+    """Name the key of what one worker says of itself to arqade."""
+    return "arqade:worker:" + worker_id
+
+
+def workers(queue_name: str) -> str:
+    """Name the set of the ids of a queue's workers, by the time that their records end."""
+    return "arqade:workers:" + queue_name

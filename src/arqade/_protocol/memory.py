@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from arqade._protocol import checks, inspection, keys, scripts
+from arqade._protocol import checks, inspection, keys, scripts, workers
 from arqade.exceptions import QueueServerError
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ class MemoryStore:
             inspection.HEALTH.digest: self._health,
             inspection.PURGE.digest: self._purge,
             inspection.STATS.digest: self._stats,
+            workers.FORGET.digest: self._forget,
+            workers.RECORD.digest: self._record,
+            workers.WORKERS.digest: self._workers,
         }
 
     def execute(self, words: tuple[Word, ...]) -> Any:
@@ -160,7 +163,8 @@ class MemoryStore:
 
     def queues(self) -> list[str]:
         """Name the queues that hold anything, in the order in which they were first used."""
-        return [name for name, members in self._sets.items() if members and name != keys.ABORT]
+        others = (keys.ABORT, keys.workers(""))
+        return [name for name, ids in self._sets.items() if ids and not name.startswith(others)]
 
     def results(self) -> list[str]:
         """Give the ids of the jobs that have a result, the oldest first."""
@@ -302,6 +306,26 @@ class MemoryStore:
     def _health(self, key: str) -> list[Any]:
         value, end = self.get(key), self._values.get(key, (b"", None))[1]
         return [value, -1 if end is None else end - self.now()]
+
+    def _record(self, worker_id: str, queue: str, life: int, before: str, after: str) -> int:
+        now = self.now()
+        self.set(keys.worker(worker_id), f"{before}{now}{after}".encode(), life)
+        self.add(keys.workers(queue), worker_id, now + life)
+        return now
+
+    def _forget(self, worker_id: str, queue: str) -> int:
+        self.remove(keys.workers(queue), worker_id)
+        return int(self.delete(keys.worker(worker_id)))
+
+    def _workers(self, queue: str, health: str) -> list[Any]:
+        answer = self._health(health)
+        for worker_id in self.members(keys.workers(queue)):
+            record, left = self._health(keys.worker(worker_id))
+            if record is None:
+                self.remove(keys.workers(queue), worker_id)
+            else:
+                answer += [record, left]
+        return answer
 
     def _purge(self, queue: str, offset: int, limit: int) -> list[int]:
         members = self.members(queue)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
 from arqade._concurrency import sleep
-from arqade._protocol import answers, inspection, payloads, scripts
+from arqade._protocol import answers, inspection, payloads, scripts, workers
 from arqade._protocol.answers import Asked
 from arqade._protocol.chunks import ChunkMaker
 from arqade._protocol.errors import Unanswered
@@ -27,6 +27,7 @@ from arqade._sync.many import CHUNK_SIZE
 from arqade._sync.queue import SyncArqQueue
 from arqade._sync.server_check import ServerCheck
 from arqade._sync.waiting import results_as_they_come
+from arqade._sync.worker_check import check_workers
 from arqade._validation import (
     MAX_TIME_MS,
     check_integer,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         OnConflict,
         QueueStats,
         WorkerHealth,
+        WorkerRecord,
     )
 
 __all__ = ["MAX_PAYLOAD_BYTES", "PICKLE", "CommandQueue"]
@@ -228,6 +230,28 @@ class CommandQueue(SyncArqQueue):
     @override
     def get_worker_health(self, queue_name: str | None = None) -> WorkerHealth | None:
         command = inspection.worker_health(self._queue_name(queue_name))
+        return self._sender.run(command)
+
+    @override
+    def get_workers(self, queue_name: str | None = None) -> list[WorkerRecord]:
+        seen = self._sender.run(workers.look(self._queue_name(queue_name)))
+        return seen.workers
+
+    @override
+    def check_worker(
+        self, *tasks: Task, queue_name: str | None = None, strict: bool = False
+    ) -> list[Finding]:
+        explicit = None if queue_name is None else check_queue_name(queue_name)
+        wanted = workers.wanted(tasks, explicit, self.default_queue_name)
+        return check_workers(self._sender, wanted, strict=strict)
+
+    @override
+    def record_worker(self, record: WorkerRecord) -> None:
+        self._sender.clock.learn(self._sender.run(workers.record(record)))
+
+    @override
+    def forget_worker(self, worker_id: str, queue_name: str | None = None) -> bool:
+        command = workers.forget(worker_id, self._queue_name(queue_name))
         return self._sender.run(command)
 
     @override

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from arqade._protocol.keys import DEFAULT_QUEUE
 from arqade._sync.many import ManyJobs
+from arqade._sync.workers import KnownWorkers
 from arqade._validation import check_queue_name
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SyncArqQueue"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class SyncArqQueue(ManyJobs):
+class SyncArqQueue(ManyJobs, KnownWorkers):
     """A client of arq queues.
 
     Every operation that takes a job's id also takes ``queue_name``. None means the default queue;
@@ -77,13 +77,8 @@ class SyncArqQueue(ManyJobs):
 
     @overload
     def enqueue(
-        self, task: JobDef[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> JobMetadata[R]: ...
-
-    @overload
-    def enqueue(
         self,
-        task: WorkerFunction[R],
+        task: JobDef[..., R] | WorkerFunction[R],
         /,
         *args: Any,
         _queue_name: str | None = None,

@@ -11,7 +11,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from arqade import ArqadeError, JobRequest, JobStatus
+from arqade import ArqadeError, JobDeserializationError, JobRequest, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,20 +70,28 @@ def _reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 def info(*, as_json: bool) -> None:
     """Show the queues, how many jobs are in them, and whether a worker is there."""
     rows = []
+    failed = []
     for alias in _queues().aliases:
         queue = _queues().queue(alias)
-        health = queue.get_worker_health()
-        row = {"alias": alias, **queue.get_queue_stats().to_dict()}
-        rows.append({**row, "worker": None if health is None else health.to_dict()})
+        try:
+            health = queue.get_worker_health()
+            stats = queue.get_queue_stats()
+        except ArqadeError as error:
+            failed.append(f"{alias}: {error}")
+            continue
+        worker = None if health is None else health.to_dict()
+        rows.append({"alias": alias, **stats.to_dict(), "worker": worker})
     if as_json:
         click.echo(json.dumps(rows))
-        return
-    head = ("alias", "queue_name", "queued", "deferred", "in_progress", "worker")
-    lines = [
-        [*(str(row[name]) for name in head[:-1]), "none" if row["worker"] is None else "alive"]
-        for row in rows
-    ]
-    _print_table([list(head), *lines])
+    elif rows:
+        head = ["alias", "queue_name", "queued", "deferred", "in_progress", "worker"]
+        lines = [
+            [*(str(row[name]) for name in head[:-1]), "none" if row["worker"] is None else "alive"]
+            for row in rows
+        ]
+        _print_table([head, *lines])
+    if failed:
+        raise click.ClickException("; ".join(failed))
 
 
 @commands.command()
@@ -112,12 +120,20 @@ def jobs(
     """Show the jobs of a queue, the first to be due first."""
     queue = _queue(alias)
     found = (job for job in queue.iter_jobs(status=status) if name is None or job.name == name)
-    rows = [_described(job, with_args=with_args) for job in islice(found, limit)]
+    rows = []
+    unread = None
+    try:
+        for job in islice(found, limit):
+            rows.append(_described(job, with_args=with_args))  # noqa: PERF401 - it may end early
+    except JobDeserializationError as error:  # All others were given before it.
+        unread = error
     if as_json:
-        click.echo(json.dumps(rows, default=repr))
-        return
-    head = ["id", "name", "status", "enqueue_time", *(("args", "kwargs") if with_args else ())]
-    _print_table([head, *([str(row[key]) for key in head] for row in rows)])
+        click.echo(json.dumps(rows))
+    else:
+        head = ["id", "name", "status", "enqueue_time", *(("args", "kwargs") if with_args else ())]
+        _print_table([head, *([str(row[key]) for key in head] for row in rows)])
+    if unread is not None:
+        raise unread
 
 
 @commands.command()
@@ -152,6 +168,8 @@ def enqueue(
                 raise click.UsageError(
                     f"{key} is no argument; options begin with --, as in --job-id"
                 )
+            if key in kwargs:
+                raise click.UsageError(f"{key} is given twice")
             kwargs[key] = _value(value)
         else:
             args.append(_value(argument))
@@ -168,7 +186,7 @@ def enqueue(
 def _value(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -186,7 +204,8 @@ def _described(job: JobMetadata[Any], *, with_args: bool) -> dict[str, Any]:
         "enqueue_time": job.enqueue_time.isoformat(timespec="seconds"),
     }
     if with_args:
-        described |= {"args": job.args, "kwargs": job.kwargs}
+        # As the model does it, so that whatever there is becomes JSON.
+        described |= {key: job.to_dict()[key] for key in ("args", "kwargs")}
     return described
 
 
@@ -194,4 +213,6 @@ def _print_table(rows: list[list[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        # What others have stored must not act on the terminal.
+        line = "".join(char if char.isprintable() else "?" for char in "  ".join(cells))
+        click.echo(line.rstrip())
