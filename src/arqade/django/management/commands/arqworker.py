@@ -46,9 +46,10 @@ class Command(BaseCommand):
                 Django's tasks, are not installed.
         """
         try:
+            from django.tasks.exceptions import TaskException  # noqa: PLC0415, I001 - since Django 6.0
+
             from arq.logs import default_log_config  # noqa: PLC0415 - a web process may lack arq
             from arq.worker import run_worker  # noqa: PLC0415 - as above
-            from django.tasks.exceptions import TaskException  # noqa: PLC0415 - since Django 6.0
 
             from arqade.django.worker import worker_settings  # noqa: PLC0415 - it needs both
         except ImportError as error:
