@@ -23,7 +23,7 @@ FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
 UNMEASURED := tests/parity tests/tools
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) tests/faults tests/payloads)
 BREAKING := test-faults-async test-faults-sync
-TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest)
+TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest-queues newest-others)
 PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing django)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
@@ -42,7 +42,7 @@ test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the n
 	@# Side by side: most of the time is waiting. But not those whose time-outs are shortest beside
 	@# others, nor those that do nothing but work.
 	$(MAKE) --no-print-directory -j2 --output-sync=target $(BREAKING)
-	$(MAKE) --no-print-directory -j4 --output-sync=target $(TESTS)
+	$(MAKE) --no-print-directory -j5 --output-sync=target $(TESTS)
 	$(MAKE) --no-print-directory -j4 --output-sync=target $(PAYLOADS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
@@ -57,14 +57,17 @@ test-oldest-others: .venv/ready
 test-oldest-unmeasured: .venv/ready
 	$(BIN)/python -m pytest $(UNMEASURED)
 
-test-newest: .venv/ready .venv-newest/ready
-	@# Not what the two environments have in common: stock workers and what they make of bytes, and
-	@# the suites that are given to users.
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(QUEUES) $(OTHERS) \
-	  $(patsubst %,--ignore=tests/_async/test_%.py,migration worker_safety) \
-	  $(patsubst %,--ignore=%,$(wildcard tests/_sync/test_wire_*.py)) \
-	  $(patsubst %,--ignore=tests/_sync/test_%.py,migration worker_safety) \
-	  --ignore=tests/testing --ignore=tests/test_canary.py
+# Not what the two environments have in common: what stock workers make of bytes, what has no
+# connection, and the suites that are given to users.
+test-newest-queues: .venv/ready .venv-newest/ready
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/_async tests/_sync tests/transport \
+	  $(foreach name,bad_input codec_limits codecs migration mock signed unreadable worker_safety, \
+	    --ignore=tests/_async/test_$(name).py --ignore=tests/_sync/test_$(name).py) \
+	  $(addprefix --ignore=,$(wildcard tests/_sync/test_wire_*.py))
+
+test-newest-others: .venv/ready .venv-newest/ready
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(OTHERS) --ignore=tests/testing \
+	  $(foreach name,canary exceptions jobs models stubs,--ignore=tests/test_$(name).py)
 
 test-oldest-payloads: .venv/ready
 	$(BIN)/coverage run -m pytest tests/payloads $(addprefix --ignore=,$(FUZZING))
