@@ -24,7 +24,7 @@ UNMEASURED := tests/parity tests/tools
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) tests/faults tests/payloads)
 BREAKING := test-faults-async test-faults-sync
 TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest-queues newest-others)
-PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing django)
+PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing django60 django61)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the n
 	@# others, nor those that do nothing but work.
 	$(MAKE) --no-print-directory -j2 --output-sync=target $(BREAKING)
 	$(MAKE) --no-print-directory -j5 --output-sync=target $(TESTS)
-	$(MAKE) --no-print-directory -j4 --output-sync=target $(PAYLOADS)
+	$(MAKE) --no-print-directory -j5 --output-sync=target $(PAYLOADS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -80,13 +80,15 @@ test-fuzzing: .venv/ready
 	$(BIN)/python -m pytest $(FUZZING)
 
 ifeq ($(DJANGO_PYTHON),)
-test-django:
+test-django60 test-django61:
 	@echo "Django 6 is not tested: there is no Python 3.12 or newer here" >&2
 else
-test-django: build/django60/ready build/django61/ready
+test-django60: build/django60/ready
 	ARQADE_TEST_SERVER=wheel .venv-django60/bin/python -m pytest tests/django
-	.venv-django61/bin/coverage run -m pytest tests/django
 	.venv-django60/bin/python -m tests.django.upstream build/django60/*.tar.gz
+
+test-django61: build/django61/ready
+	.venv-django61/bin/coverage run -m pytest tests/django
 	.venv-django61/bin/python -m tests.django.upstream build/django61/*.tar.gz
 endif
 
