@@ -66,7 +66,7 @@ test-newest-queues: .venv/ready .venv-newest/ready
 	  $(addprefix --ignore=,$(wildcard tests/_sync/test_wire_*.py))
 
 test-newest-others: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(OTHERS) --ignore=tests/testing \
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(OTHERS) --ignore=tests/cli --ignore=tests/testing \
 	  $(foreach name,canary exceptions jobs models stubs,--ignore=tests/test_$(name).py)
 
 test-oldest-payloads: .venv/ready
