@@ -92,7 +92,12 @@ class RecordingHooks:
         if not isinstance(redis, Redis):
             return  # a mock's worker has none, and no life of its own to tell of
         try:
-            ctx[RECORDING] = _Recording(redis, self._started(), self._interval)
+            recording = ctx[RECORDING] = _Recording(redis, self._started(), self._interval)
+            # arq calls this in the task that looks for jobs. Where its process lives on, nothing
+            # else tells that it is over: without it, the record ends by itself.
+            looking = asyncio.current_task()
+            if looking is not None:
+                looking.add_done_callback(lambda _: recording.end())
         except Exception as error:  # noqa: BLE001 - no failure may harm the worker
             logger.warning("The worker's record can't be made: %s", error)
 
@@ -118,9 +123,11 @@ class RecordingHooks:
 
     def _started(self) -> WorkerRecord:
         # Only now: arq imports functions that are given as text when the worker is made.
-        func = import_module("arq.worker").func
+        arq = import_module("arq.worker")
+        named = (arq.Function, arq.CronJob)
         names = [
-            given.name if hasattr(given, "name") else func(given).name for given in self._functions
+            given.name if isinstance(given, named) else arq.func(given).name
+            for given in self._functions
         ]
         return attrs.evolve(
             self._record,
@@ -172,9 +179,13 @@ class _Recording:
                 logger.info("The worker's record is written again")
             self._is_failing = False
 
+    def end(self) -> None:
+        """Write no more: the record ends by itself, if it is not removed."""
+        self._task.cancel()
+
     async def stop(self) -> None:
         """Write no more, and remove the record."""
-        self._task.cancel()
+        self.end()
         # Not the task itself, whose cancellation would look like one of this call.
         await asyncio.wait([self._task])
         try:

@@ -55,7 +55,7 @@ class WorkerOptions(TypedDict, total=False):
     on_job_end: Hook | None
     after_job_end: Hook | None
     handle_signals: bool
-    job_completion_wait: int
+    job_completion_wait: Duration
     max_jobs: int
     job_timeout: Duration
     keep_result: Duration
@@ -92,8 +92,8 @@ class WorkerSettings:
     redis_settings: Any
     """Where the server is: arqade's settings, or arq's own, which they become."""
 
-    job_completion_wait: int
-    """Seconds that jobs get to end by themselves when the worker is told to stop."""
+    job_completion_wait: Duration
+    """How long jobs may take to end by themselves when the worker is told to stop."""
 
     job_timeout: Duration
     """The longest time that a job may take."""
@@ -118,6 +118,7 @@ class WorkerSettings:
 
     def __post_init__(self) -> None:
         self.redis_settings = _arq_settings(self.redis_settings)
+        self.job_completion_wait = _in_seconds(self.job_completion_wait)
 
 
 def build_worker_settings(
@@ -156,6 +157,7 @@ def build_worker_settings(
         ConfigurationError: arq can't do what the Redis settings say, or is not installed.
     """
     _check_options(options)
+    functions = list(functions)
     settings: dict[str, Any] = {
         **options,
         "functions": functions,
@@ -163,6 +165,8 @@ def build_worker_settings(
         "queue_name": queue_name,
         **codec.worker_settings(),
     }
+    if "job_completion_wait" in options:
+        settings["job_completion_wait"] = _in_seconds(options["job_completion_wait"])
     if record_interval is not None:
         hooks = RecordingHooks(
             [*functions, *(options.get("cron_jobs") or ())],
@@ -194,6 +198,11 @@ def _check_options(options: WorkerOptions) -> None:
             close = difflib.get_close_matches(name, [*known, "codec", "record_interval"], n=1)
             hint = f"did you mean {close[0]}?" if close else f"arq has {', '.join(known)}"
             raise TypeError(f"build_worker_settings() has no option {name!r}; {hint}")
+
+
+def _in_seconds(value: Duration) -> float:
+    # arq gives it to asyncio as it is; safir's own workers say it as a timedelta.
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _seconds(interval: object) -> float:

@@ -367,3 +367,64 @@ async def test_safirs_settings():
     assert (built["max_jobs"], built["redis_settings"]) == (3, settings.redis_settings)
     with pytest.raises(ConfigurationError):
         WorkerSettings([functions.add], RedisSettings(client_name="c"), 10, 60, 3)
+
+
+async def records_when(queue, *, there):
+    """Wait until there are records of workers, or none, and give them."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = await queue.get_workers()
+            if bool(found) is there:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_worker_that_is_cut_off_in_a_process_that_lives_on(redis_url):
+    """Its record ends by itself: nobody writes it anew, although nobody closed the worker."""
+    built = build_worker_settings(
+        [functions.add],
+        redis_settings=RedisSettings.from_url(redis_url),
+        record_interval=0.1,
+        handle_signals=False,
+    )
+    worker = create_worker(built)
+    async with await RedisArqQueue.from_url(redis_url) as queue:
+        running = asyncio.create_task(worker.async_run())
+        await records_when(queue, there=True)
+        running.cancel()
+        await asyncio.wait([running])
+        await records_when(queue, there=False)
+    await worker.close()
+
+
+async def test_names_are_those_of_arq(redis_url):
+    """An attribute that a function happens to have is not its name."""
+
+    async def named(ctx):
+        raise NotImplementedError
+
+    named.name = "other"
+    built = build_worker_settings(
+        iter([named]),
+        redis_settings=RedisSettings.from_url(redis_url),
+        handle_signals=False,
+        on_job_start=None,
+    )
+    worker = create_worker(built)
+    async with await RedisArqQueue.from_url(redis_url) as queue:
+        running = asyncio.create_task(worker.async_run())
+        found = await records_when(queue, there=True)
+        assert found[0].functions == tuple(worker.functions)
+        running.cancel()
+        await asyncio.wait([running])
+        await worker.close()
+        assert await queue.get_workers() == []
+
+
+def test_waiting_for_jobs_to_end_as_safir_says_it():
+    """It may be a timedelta; arq gets seconds."""
+    wait = timedelta(seconds=30)
+    safirs = WorkerSettings([functions.add], LOCAL, wait, 5, 3)
+    assert safirs.job_completion_wait == 30
+    built = build_worker_settings([functions.add], redis_settings=LOCAL, job_completion_wait=wait)
+    assert built.job_completion_wait == 30

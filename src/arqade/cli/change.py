@@ -10,7 +10,7 @@ import click
 from arqade import ArqJobError, CancelOutcome, JobRequest
 from arqade.cli.formats import AnyFormat
 from arqade.cli.output import report
-from arqade.cli.params import DURATION, QUEUE, connected, job_ids, one_queue
+from arqade.cli.params import connected, duration, job_ids, one_queue, queue_name
 from arqade.cli.status import finish, tell
 from arqade.cli.text import counted
 
@@ -31,7 +31,7 @@ UNKNOWN: Final = "<unknown>"
 @job_ids
 @click.option(
     "--timeout",
-    type=DURATION,
+    type=duration,
     default="10",
     show_default=True,
     help="How long to wait for a worker's word if the job runs.",
@@ -131,7 +131,7 @@ def _say(out: Output, job_id: str, what: str, answer: str) -> None:
 
 
 @click.command()
-@click.argument("queue", type=QUEUE)
+@click.argument("queue", type=queue_name)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @connected
 def purge(server: Server, out: Output, *, queue: str, yes: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from arqade import Severity
-from arqade.cli.params import DURATION, connected, queues
+from arqade.cli.params import connected, duration, queues
 from arqade.cli.status import finish
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["check"]
 )
 @click.option(
     "--timeout",
-    type=DURATION,
+    type=duration,
     default="5",
     show_default=True,
     help="How long each question may take, repetitions included.",

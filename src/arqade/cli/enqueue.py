@@ -10,7 +10,7 @@ import click
 
 from arqade import EnqueueUncertain, JobRequest
 from arqade.cli.bulk import enqueue_lines
-from arqade.cli.params import DURATION, JOB_ID, QUEUE, TIME, connected
+from arqade.cli.params import connected, duration, job_id, point_in_time, queue_name
 from arqade.cli.status import CommandError, Status
 from arqade.models import OnConflict
 
@@ -37,11 +37,13 @@ KINDS: Final[dict[type, str]] = {list: "a list", dict: "an object"}
     help="Enqueue a job for each line, an object with the fields of a JobRequest; - reads from "
     "standard input. NAME and options hold for lines that don't say otherwise.",
 )
-@click.option("--queue", "-q", "queue_name", type=QUEUE, help="The queue.")
-@click.option("--id", "job_id", type=JOB_ID, help="The job's id; a random one by default.")
-@click.option("--defer-by", type=DURATION, help="Not before so much time has passed.")
-@click.option("--defer-until", type=TIME, help="Not before this time.")
-@click.option("--expires", type=DURATION, help="Not to be started after so much time.")
+@click.option("--queue", "-q", "queue_name", metavar="QUEUE", type=queue_name, help="The queue.")
+@click.option(
+    "--id", "job_id", metavar="ID", type=job_id, help="The job's id; a random one by default."
+)
+@click.option("--defer-by", type=duration, help="Not before so much time has passed.")
+@click.option("--defer-until", metavar="TIME", type=point_in_time, help="Not before this time.")
+@click.option("--expires", type=duration, help="Not to be started after so much time.")
 @click.option("--job-try", type=int, help="The number of the first try.")
 @click.option(
     "--on-conflict",

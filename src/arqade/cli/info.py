@@ -10,7 +10,7 @@ import attrs
 import click
 
 from arqade import ArqadeError, QueueConnectionError, QueueServerError
-from arqade.cli.params import DURATION, connected, queues
+from arqade.cli.params import connected, duration, queues
 from arqade.cli.status import kind_of
 from arqade.cli.text import due
 
@@ -64,7 +64,7 @@ class _Look:
 @click.option("--watch", "-w", is_flag=True, help="Look again and again, until Ctrl-C.")
 @click.option(
     "--interval",
-    type=DURATION,
+    type=duration,
     default="1",
     show_default=True,
     help="Seconds between looks; or 5m, ...",

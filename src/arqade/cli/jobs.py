@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from arqade import ArqJobError, JobResult, JobResultUnavailable, JobStatus
-from arqade.cli.params import JOB_ID, connected, one_queue, queues
+from arqade.cli.params import connected, job_id, one_queue, queues
 from arqade.cli.results import outcome
 from arqade.cli.status import finish, tell
 from arqade.cli.text import arguments, due, moment, span
@@ -125,7 +125,7 @@ def _finish_ms(job: JobResult[Any]) -> int:
 
 
 @click.command()
-@click.argument("job_id", metavar="ID", type=JOB_ID)
+@click.argument("job_id", metavar="ID", type=job_id)
 @one_queue
 @connected
 def show(server: Server, out: Output, *, job_id: str, queue: str | None) -> None:

@@ -11,7 +11,6 @@ import click
 
 from arqade import JobRequest
 from arqade._clients import DEFAULT_QUEUE
-from arqade._compat import override
 from arqade.cli.formats import ANY
 from arqade.cli.output import AS_JSON, Output
 from arqade.cli.server import Server
@@ -19,7 +18,16 @@ from arqade.cli.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DURATION", "JOB_ID", "QUEUE", "TIME", "connected", "job_ids", "one_queue", "queues"]
+__all__ = [
+    "connected",
+    "duration",
+    "job_id",
+    "job_ids",
+    "one_queue",
+    "point_in_time",
+    "queue_name",
+    "queues",
+]
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
@@ -27,61 +35,55 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 _SECONDS: Final = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class _Checked(click.ParamType[str]):
-    """A text that a request takes in one of its fields."""
+def job_id(text: str) -> str:
+    """Take a job's id.
 
-    def __init__(self, name: str, field: str) -> None:
-        self.name = name
-        self._field = field
-
-    @override
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        fields: dict[str, Any] = {"task_name": "task", self._field: value}
-        try:
-            JobRequest(**fields)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
+    Raises:
+        click.BadParameter: It can't be one.
+    """
+    return _checked("job_id", text)
 
 
-class _Duration(click.ParamType[float]):
-    """Seconds, as in ``90``, ``1.5s``, ``5m``, ``2h`` or ``1d``."""
+def queue_name(text: str) -> str:
+    """Take a queue's name.
 
-    name = "duration"
-
-    @override
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, float | int):
-            return float(value)
-        found = _DURATION.fullmatch(value)
-        if found is None:
-            self.fail("use seconds, or a number with s, m, h or d, as in 90 or 5m", param, ctx)
-        return float(found[1]) * _SECONDS[found[2]]
+    Raises:
+        click.BadParameter: It can't be one.
+    """
+    return _checked("queue_name", text)
 
 
-class _Time(click.ParamType[datetime]):
-    """A time in ISO 8601, as in ``2026-11-28T20:00:00Z``; one without a zone is local."""
-
-    name = "time"
-
-    @override
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            self.fail("use ISO 8601, as in 2026-11-28T20:00:00Z", param, ctx)
+def _checked(field: str, text: str) -> str:
+    fields: dict[str, Any] = {"task_name": "task", field: text}
+    try:
+        JobRequest(**fields)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return text
 
 
-JOB_ID: Final = _Checked("id", "job_id")
-QUEUE: Final = _Checked("queue", "queue_name")
-DURATION: Final = _Duration()
-TIME: Final = _Time()
+def duration(text: str) -> float:
+    """Give the seconds of ``90``, ``1.5s``, ``5m``, ``2h`` or ``1d``.
+
+    Raises:
+        click.BadParameter: It is no duration.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise click.BadParameter("use seconds, or a number with s, m, h or d, as in 90 or 5m")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def point_in_time(text: str) -> datetime:
+    """Give the time of ``2026-11-28T20:00:00Z``; one without a zone is local.
+
+    Raises:
+        click.BadParameter: It is none of ISO 8601.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter("use ISO 8601, as in 2026-11-28T20:00:00Z") from error
 
 
 def connected(function: Function) -> Callable[..., Any]:
@@ -125,7 +127,8 @@ def one_queue(function: Function) -> Function:
     return click.option(
         "--queue",
         "-q",
-        type=QUEUE,
+        metavar="QUEUE",
+        type=queue_name,
         help=f"The queue.  [default: {DEFAULT_QUEUE}; a finished job is found in any]",
     )(function)
 
@@ -136,7 +139,8 @@ def queues(function: Function) -> Function:
         "--queue",
         "-q",
         "queue_names",
-        type=QUEUE,
+        metavar="QUEUE",
+        type=queue_name,
         multiple=True,
         default=(DEFAULT_QUEUE,),
         show_default=True,
@@ -146,4 +150,4 @@ def queues(function: Function) -> Function:
 
 def job_ids(function: Function) -> Function:
     """Give a command one or more ids."""
-    return click.argument("ids", metavar="ID...", type=JOB_ID, nargs=-1, required=True)(function)
+    return click.argument("ids", metavar="ID...", type=job_id, nargs=-1, required=True)(function)

@@ -8,7 +8,7 @@ import click
 
 from arqade import ArqadeError
 from arqade.cli.output import report
-from arqade.cli.params import DURATION, JOB_ID, connected, job_ids, one_queue
+from arqade.cli.params import connected, duration, job_id, job_ids, one_queue
 from arqade.cli.status import CommandError, Status, finish
 from arqade.cli.text import shown, span, value_text, visible
 
@@ -48,9 +48,9 @@ def outcome(job: JobResult[Any]) -> str:
 
 
 @click.command()
-@click.argument("job_id", metavar="ID", type=JOB_ID)
+@click.argument("job_id", metavar="ID", type=job_id)
 @click.option("--wait", "waits", is_flag=True, help="Wait for it if it is not there yet.")
-@click.option("--timeout", type=DURATION, help="How long to wait at most, as in 90 or 5m.")
+@click.option("--timeout", type=duration, help="How long to wait at most, as in 90 or 5m.")
 @one_queue
 @connected
 def result(
@@ -85,7 +85,7 @@ def result(
 
 @click.command()
 @job_ids
-@click.option("--timeout", type=DURATION, help="How long to wait at most, as in 90 or 5m.")
+@click.option("--timeout", type=duration, help="How long to wait at most, as in 90 or 5m.")
 @one_queue
 @connected
 def wait(
