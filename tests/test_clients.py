@@ -25,7 +25,8 @@ from arqade import (
     SyncMockArqQueue,
     SyncRedisArqQueue,
 )
-from arqade._clients import QueueClients, QueueOptions, codec_from, settings_from
+from arqade._clients import QueueClients
+from arqade._opening import QueueOptions, codec_from, settings_from
 from tests.harness.states import put_queued
 
 NAME = "of-these-tests"

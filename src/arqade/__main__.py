@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arqade._stubs import StubsError, write_stubs
+from arqade._stubs import StubsError, drift, write_stubs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +53,9 @@ def _write(file: Path | None, text: str) -> int:
 
 
 def _check(file: Path, text: str) -> int:
-    found = file.read_text(encoding="utf-8") if file.exists() else ""
-    both = (found.splitlines(keepends=True), text.splitlines(keepends=True))
-    difference = difflib.unified_diff(*both, str(file), "as it should be")
-    sys.stdout.writelines(difference)
-    return int(found != text)
+    difference = drift(file, text)
+    sys.stdout.write(difference)
+    return int(bool(difference))
 
 
 if __name__ == "__main__":

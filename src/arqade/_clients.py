@@ -19,22 +19,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from arqade import ArqQueue, MemoryStore, SyncArqQueue
 from arqade._compat import override
-from arqade._opening import (
-    DEFAULT_QUEUE,
-    QueueOptions,
-    codec_from,
-    open_blocking,
-    open_queue,
-    settings_from,
-)
+from arqade._opening import open_blocking, open_queue
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from arqade._opening import QueueOptions
     from arqade._protocol.tracking import PushMode
 
-__all__ = ["DEFAULT_QUEUE", "QueueClients", "QueueOptions", "codec_from", "settings_from"]
+__all__ = ["QueueClients"]
 
 
 class QueueClients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import difflib
 import inspect
 import keyword
 import re
@@ -28,8 +29,9 @@ from arqade.jobs import without_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
-__all__ = ["StubsError", "write_stubs"]
+__all__ = ["StubsError", "drift", "write_stubs"]
 
 WIDTH: Final = 88
 """The longest line, as formatters have it by default."""
@@ -72,6 +74,17 @@ def write_stubs(place: str) -> str:
         raise StubsError(f"{place} has no functions")
     text = _Module(functions).text(settings.get("queue_name", DEFAULT_QUEUE))
     return "\n".join([*_head(place), *text])
+
+
+def drift(file: Path, text: str) -> str:
+    """Show how a file differs from what it should be; an empty text if it does not.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    found = file.read_text(encoding="utf-8") if file.exists() else ""
+    both = (found.splitlines(keepends=True), text.splitlines(keepends=True))
+    return "".join(difflib.unified_diff(*both, str(file), "as it should be"))
 
 
 def _head(place: str) -> list[str]:

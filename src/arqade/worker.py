@@ -15,7 +15,8 @@ from datetime import timedelta, tzinfo
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack
 
-from arqade import AnySettings, Codec, ConfigurationError, PickleCodec, RedisSettings
+from arqade import AnySettings, Codec, ConfigurationError, RedisSettings
+from arqade._opening import DEFAULT_QUEUE, PICKLE
 from arqade._recording import Hook, RecordingHooks
 from arqade.jobs import ArqFunction
 
@@ -29,12 +30,6 @@ Function: TypeAlias = str | ArqFunction | Callable[..., Coroutine[Any, Any, Any]
 
 Duration: TypeAlias = int | float | timedelta
 """A length of time: seconds, or a timedelta."""
-
-DEFAULT_QUEUE: Final = "arq:queue"
-"""The queue of a stock worker that names none."""
-
-PICKLE: Final[Codec] = PickleCodec()
-"""What stock workers and clients speak."""
 
 HOOKS: Final = ("on_startup", "on_shutdown", "on_job_start", "on_job_end")
 """Settings that a record needs, too."""

@@ -20,7 +20,7 @@ from arqade import (
     RestrictedPickleCodec,
     SignedCodec,
 )
-from arqade._clients import codec_from
+from arqade._opening import codec_from
 
 if TYPE_CHECKING:
     from arqade.codecs import WorkerCodecSettings

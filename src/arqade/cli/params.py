@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from arqade import JobRequest
-from arqade._clients import DEFAULT_QUEUE
+from arqade._opening import DEFAULT_QUEUE
 from arqade.cli.formats import ANY
 from arqade.cli.output import AS_JSON, Output
 from arqade.cli.server import Server

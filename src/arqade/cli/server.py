@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from arqade import Codec, RedisSettings, SyncRedisArqQueue
-from arqade._clients import DEFAULT_QUEUE
+from arqade._opening import DEFAULT_QUEUE
 from arqade.cli.formats import codec_named
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 
 import click
 
-from arqade._stubs import StubsError, write_stubs
+from arqade._stubs import StubsError, drift, write_stubs
 from arqade.cli.status import CommandError, Status, finish
 
 __all__ = ["stubs"]
@@ -40,11 +39,9 @@ def stubs(settings: str, output: Path | None, checked: Path | None) -> None:
     except StubsError as error:
         raise CommandError(str(error), Status.usage) from error
     if checked is not None:
-        found = checked.read_text(encoding="utf-8") if checked.exists() else ""
-        both = (found.splitlines(keepends=True), text.splitlines(keepends=True))
-        lines = difflib.unified_diff(*both, str(checked), "as it should be")
-        click.echo("".join(lines), nl=False)
-        finish(ok=found == text)
+        difference = drift(checked, text)
+        click.echo(difference, nl=False)
+        finish(ok=not difference)
     elif output is not None:
         output.write_text(text, encoding="utf-8")
     else:

@@ -16,7 +16,7 @@ from arqade.django._settings import SETTING, QueueSettingsError, aliases, read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from arqade._clients import QueueOptions
+    from arqade._opening import QueueOptions
     from arqade.django._settings import Problem
 
 __all__ = ["check_deployment", "check_queues"]
