@@ -2,8 +2,8 @@
 
 The tests are taken from Django's source distribution, which must be that of the installed version::
 
-    pip download --no-deps --no-binary :all: --dest /tmp/django django==6.1.3
-    python -m tests.django.upstream /tmp/django/django-6.1.3.tar.gz
+    pip download --no-deps --no-binary :all: --dest build/django61 django==6.1.3
+    python -m tests.django.upstream build/django61/django-6.1.3.tar.gz
 
 They name two backends. In the place of `DummyBackend`, which keeps what is enqueued, stands an
 `ArqBackend` that can also list what is in Redis. In the place of `ImmediateBackend`, which runs a
