@@ -20,7 +20,7 @@ export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 # for code that other tests cover.
 QUEUES := tests/_async tests/_sync tests/protocol tests/transport
 FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
-UNMEASURED := tests/parity tests/tools
+UNMEASURED := tests/parity tests/tools tests/docs
 OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) tests/faults tests/payloads)
 BREAKING := test-faults-async test-faults-sync
 TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest-queues newest-others)

@@ -85,7 +85,7 @@ class Names(NamedTuple):
         return job_id in self.ids or RANDOM_ID.fullmatch(job_id) is not None
 
     def declare(self, write: Write) -> bool:
-        """Whether this may be written (wire.md, and docs/wire.md of the markers)."""
+        """Whether this may be written (wire.md, and docs/reference/wire.md of the markers)."""
         command, key, rest = write
         members = rest if command == "ZREM" else rest[-1:]
         kind, _, job_id = key.removeprefix("arq:").partition(":")

@@ -1,4 +1,4 @@
-"""What a user needs at least: the table in docs/reference.md, row by row."""
+"""What a user needs at least: the table in docs/reference/api.md, row by row."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 def read_table():
     """Give the table's rows by their first column; "the same" and "those" are filled in."""
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     section = text.partition("## Permissions")[2].partition("\n## ")[0].replace("\\|", "\0")
     reading = re.findall(r"%[^`\s]+", section.partition("The keys of reading are")[2])
     rows = {}

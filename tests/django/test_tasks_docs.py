@@ -10,8 +10,8 @@ import sys
 from arqade.django import _task_settings
 from tests.harness.worker import PATIENCE, ROOT, stock_environment
 
-PAGE = (ROOT / "docs" / "django-tasks.md").read_text(encoding="utf-8")
-FILE = re.compile(r"^```py\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = (ROOT / "docs" / "frameworks" / "django-tasks.md").read_text(encoding="utf-8")
+FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 URL = "redis://localhost:6379/0"
 
 USE = """

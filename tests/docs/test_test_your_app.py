@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.test_docs import examples
+from tests.docs.pages import DOCS, code_blocks
 
-PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+PAGE = DOCS / "how-to" / "test-your-app.md"
 
 
 @pytest.fixture(scope="module")
 def modules():
     """The examples that are tests: of the fixtures, of a wrong queue, and of an async one."""
-    found = [x for x in examples(PAGE) if "def test_" in x or "class Test" in x]
+    found = [x for x in code_blocks(PAGE, "python") if "def test_" in x or "class Test" in x]
     assert len(found) == 3
     return found
 

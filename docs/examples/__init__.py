@@ -1,0 +1,1 @@
+"""The examples that pages include; `tests/docs` runs them."""

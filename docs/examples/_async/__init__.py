@@ -1,0 +1,1 @@
+"""Examples of which the pages show both flavours."""

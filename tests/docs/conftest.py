@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.worker import ROOT, python_with_arq, stock_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def worker(redis_url: str) -> Iterator[None]:
+    """The worker of the examples, on the server of `queue`."""
+    python = [python_with_arq(), "-m", "arq", "docs.examples.worker.WorkerSettings"]
+    environment = stock_environment(REDIS_URL=redis_url)
+    with subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
+        yield
+        process.terminate()

@@ -1,0 +1,117 @@
+"""The pages of the documentation: their examples do what they show, and nothing is left out."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+import arqade
+from arqade import RedisArqQueue, codecs, exceptions, jobs, models, settings, testing
+from arqade.cli.main import main as command
+from tests.docs.pages import DOCS, PAGES, URL, WORKER, code_blocks, parsed
+from tests.harness.worker import ROOT, python_with_arq
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DJANGO_TASKS = DOCS / "frameworks" / "django-tasks.md"
+"""Needs Django 6: `tests/django/test_tasks_docs.py` runs its examples."""
+
+
+def for_each(pages: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "page", pages, ids=lambda page: page.relative_to(ROOT).as_posix()
+    )
+
+
+@contextlib.contextmanager
+def worker(redis_url, directory):
+    """Run the guide's worker, as it says: a stock one."""
+    guide = code_blocks(DOCS / "guide.md", "python")
+    [module] = [block for block in guide if block.startswith(WORKER)]
+    directory.joinpath("worker.py").write_text(module.replace(URL, redis_url), encoding="utf-8")
+    python = [python_with_arq(), "-m", "arq", "worker.WorkerSettings"]
+    with subprocess.Popen(python, cwd=directory, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@for_each([page for page in PAGES if code_blocks(page, "python") and page != DJANGO_TASKS])
+async def test_python(page, redis_url, tmp_path, monkeypatch):
+    """The examples of a page run one after the other; each finds an open `queue`."""
+    # In a module, since pickle looks for classes there.
+    module = ModuleType("examples_of_the_page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    document = parsed(page)
+    document.namespace.update(redis_url=redis_url, names=vars(module))
+    with worker(redis_url, tmp_path):
+        async with await RedisArqQueue.from_url(redis_url) as queue:
+            for example in document.examples():
+                vars(module)["queue"] = queue
+                example.evaluate()
+                running = document.namespace.pop("running", None)
+                if inspect.iscoroutine(running):
+                    await running
+
+
+def shown_commands(page: Path) -> list[str]:
+    """The lines that a page tells its reader to type, and each command of a pipe by itself."""
+    text = "\n".join(code_blocks(page, "console")).replace("\\\n", " ")
+    lines = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
+    return [part.strip() for line in lines for part in re.split(r"\s\|\s|&&", line)]
+
+
+@for_each([page for page in PAGES if shown_commands(page)])
+def test_commands(page, tmp_path, monkeypatch):
+    """Commands of arqade that a page shows have these names, options and arguments."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("jobs.jsonl").touch()  # files of which the pages speak
+    tmp_path.joinpath("docs").mkdir()
+    for line in shown_commands(page):
+        words = shlex.split(line, comments=True)
+        if words[:1] != ["arqade"]:
+            continue
+        with command.make_context("arqade", words[1:]) as group:
+            name, chosen, rest = command.resolve_command(group, group._protected_args + group.args)
+            assert chosen is not None, line
+            chosen.make_context(name, rest, parent=group).close()
+
+
+def test_all_python_is_tested():
+    """No page has Python under another name, or under a directive that shows it untested."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        assert not re.findall(r"^[`:]{3,}(?:py|\{code-block\}.*)$", text, re.MULTILINE), page
+
+
+def test_examples_are_shown():
+    """Every file of `docs/examples` is on a page."""
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    shown = set(re.findall(r"^[`:]{3,}\{literalinclude\} (?:\.\./)*(\S+)$", text, re.MULTILINE))
+    both = re.findall(r"^[`:]{3,}\{flavours\} (\S+)$", text, re.MULTILINE)
+    shown |= {f"examples/{flavour}/{name}" for flavour in ("_async", "_sync") for name in both}
+    files = {
+        path.relative_to(DOCS).as_posix()
+        for path in (DOCS / "examples").rglob("*")
+        if path.is_file() and "__" not in path.name and "__" not in path.parent.name
+    }
+    assert files == {name.removeprefix("/") for name in shown if "examples/" in name[:10]}
+
+
+def test_reference_is_complete():
+    """The reference lists all that the public modules export."""
+    text = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\.\. auto\w+:: (?:[\w.]+\.)?(\w+)$", text, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    modules = (arqade, codecs, exceptions, jobs, models, settings, testing)
+    assert {name for module in modules for name in module.__all__} <= set(listed)
