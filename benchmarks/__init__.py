@@ -1,1 +1,1 @@
-"""Measures arqade beside arq, other job queues and the bare limits; see docs/explanation/benchmarks.md."""
+"""Measures arqade beside others and the bare limits; see docs/explanation/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""What each codec costs beside pickle: ``make bench-codecs`` prints a table for docs/how-to/payloads.md.
+"""What each codec costs beside pickle: ``make bench-codecs`` prints a table for the docs.
 
 All codecs take turns in one run, and the figures are ratios of medians, since the machine's speed
 changes while this runs.

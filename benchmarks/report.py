@@ -2,7 +2,8 @@
 
     python -m benchmarks.report DIRECTORY
 
-copies the latest results into a directory, with their tables: what docs/explanation/benchmarks.md includes.
+copies the latest results into a directory, with their tables, which docs/explanation/benchmarks.md
+includes.
 """
 
 from __future__ import annotations

@@ -27,22 +27,19 @@ class Refusal:
 sys.meta_path.insert(0, Refusal())
 """
 
-# Makes the demo wait in one of its parts. What started the tests may have had them ignore Ctrl-C,
-# and that is inherited.
+# Makes the demo wait in one of its parts.
 WAITING = {
     "async": """
-import asyncio, signal
+import asyncio
 from arqade.demo import calls
-signal.signal(signal.SIGINT, signal.default_int_handler)
 async def wait(*_):
     print("waiting")
     await asyncio.sleep(50)
 calls.call_from_async_code = wait
 """,
     "sync": """
-import signal, time
+import time
 from arqade.demo import calls
-signal.signal(signal.SIGINT, signal.default_int_handler)
 def wait(*_):
     print("waiting")
     time.sleep(50)
@@ -244,17 +241,33 @@ class TestSurroundings:
         assert (done.returncode, done.stderr) == (1, b"")
         assert _left(environment) == []
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+    @pytest.mark.parametrize(
+        ("number", "on_sigint"),
+        [
+            pytest.param(signal.SIGINT, signal.default_int_handler, id="Ctrl-C"),
+            pytest.param(signal.SIGTERM, signal.default_int_handler, id="kill"),
+            pytest.param(signal.SIGTERM, signal.SIG_IGN, id="kill in the background"),
+        ],
+    )
     @pytest.mark.parametrize("where", ["async", "sync"])
-    def test_interrupted(self, python, number, where):
-        """Ctrl-C and kill stop the worker and the server before the demo ends."""
+    def test_interrupted(self, python, number, on_sigint, where):
+        """Ctrl-C and kill stop the worker and the server before the demo ends.
+
+        So does kill where a shell lets what it runs in its background ignore Ctrl-C.
+        """
         environment = _environment()
-        with subprocess.Popen(
-            [python, "-u", "-c", AFTER.format(WAITING[where])],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        ) as process:
+        # A process ignores what the one ignored that started it.
+        old = signal.signal(signal.SIGINT, on_sigint)
+        try:
+            process = subprocess.Popen(
+                [python, "-u", "-c", AFTER.format(WAITING[where])],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
+        finally:
+            signal.signal(signal.SIGINT, old)
+        with process:
             while process.stdout.readline() != b"waiting\n":
                 assert process.poll() is None
             assert len(_left(environment)) >= 3 or not Path("/proc/self/environ").exists()

@@ -97,7 +97,7 @@ def test_command(tmp_path, capsys):
     assert "-def plain(a: str" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["stubs"], ["other"], ["stubs", "--nothing", SETTINGS]])
+@pytest.mark.parametrize("arguments", [["stubs"], ["stubs", "--nothing", SETTINGS]])
 def test_usage(arguments, capsys):
     """A wrong command line exits with 2 and says how it goes."""
     with pytest.raises(SystemExit) as exited:

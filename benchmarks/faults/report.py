@@ -2,7 +2,8 @@
 
     python -m benchmarks.faults.report DIRECTORY
 
-copies the latest results into a directory, with their tables: what docs/explanation/faults.md includes.
+copies the latest results into a directory, with their tables, which docs/explanation/faults.md
+includes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""``python -m arqade``: what needs nothing but arqade and the application."""
+"""``python -m arqade``: the whole command line, of which ``stubs`` needs no extra."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from arqade import cli
 from arqade._stubs import StubsError, drift, write_stubs
 
 if TYPE_CHECKING:
@@ -14,10 +15,33 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+NAME: Final = "python -m arqade"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out a command line, and give the status with which to exit."""
-    parser = argparse.ArgumentParser(prog="python -m arqade", description="Commands of arqade.")
+    """Carry out a command line.
+
+    Args:
+        arguments: Those of the command line; None takes the process's own.
+
+    Returns:
+        The status with which to exit.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    names_command = bool(words) and not words[0].startswith("-")
+    # `stubs` is the same with the extra and without it: what CI runs depends on no other package.
+    # And without it, help and a call that names no command tell of `stubs`.
+    if words[:1] != ["stubs"] and (names_command or cli.is_installed()):
+        cli.run(words, name=NAME)
+    return _stubs(words)
+
+
+def _stubs(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog=NAME,
+        description="Commands of arqade.",
+        epilog="All others need click and rich: pip install arqade[cli]",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     stubs = commands.add_parser(
         "stubs",
@@ -34,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         help="write nothing; show how this file differs, and exit with 1 if it does",
     )
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     # Where arq looks, too.
     sys.path.append(str(Path.cwd()))
     try:

@@ -43,6 +43,30 @@ class TestArguments:
         assert found["a"] == ("cat.png", 3, 1.5, True, None, "3", [1], "9=x")
         assert found["k"] == {"width": 300, "mode": "a=b"}
 
+    @pytest.mark.parametrize(
+        "word",
+        ["NaN", "-Infinity", "[Infinity]", "a²=1", pytest.param("[" * 100_000, id="deep")],
+    )
+    def test_texts(self, cli, raw, word):
+        """What is no JSON, too deep for it, or has no name before its sign is a text."""
+        assert cli("enqueue", "--id", "k", "work", "--", word, f"value={word}").status == 0
+        assert (job(raw)["a"], job(raw)["k"]) == ((word,), {"value": word})
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["_job_id=canary"], "Error: _job_id is no argument; options begin with --"),
+            (["a=canary", "a=2"], "Error: a is given twice\n"),
+        ],
+    )
+    def test_wrong_names(self, cli, raw, words, message):
+        """A name that is none, or is given twice, is told without its value; nothing is sent."""
+        answer = cli("enqueue", "work", *words)
+        assert (answer.status, answer.out) == (2, "")
+        assert message in answer.err
+        assert "canary" not in answer.err
+        assert raw.keys("arq:*") == []
+
     def test_dash(self, cli, raw):
         """Words that begin with a dash come after two dashes; else they are wrong options."""
         assert cli("enqueue", "work", "-5").status == 2
@@ -61,6 +85,10 @@ class TestArguments:
             [],
             ["work", "--args", "{"],
             ["work", "--args", "{}"],
+            ["work", "--args", "[NaN]"],
+            ["work", "--args", "[1e999]"],
+            pytest.param(["work", "--args", "[" * 100_000], id="work --args [[["),
+            ["work", "a=1", "--kwargs", '{"a": 2}'],
             ["work", "--kwargs", "[]"],
             ["work", "--defer-by", "1", "--defer-until", "2026-11-28"],
             ["work", "--defer-by", "soon"],
@@ -181,6 +209,8 @@ class TestLines:
             '{"args": [1]}',
             '{"task_name": "work", "nope": "canary-9f2c41"}',
             '{"task_name": "work", "args": "canary-9f2c41"}',
+            '{"task_name": "work", "args": [Infinity]}',
+            pytest.param("[" * 100_000, id="deep"),
             '{"task_name": "work", "defer_until": "soon"}',
             '{"task_name": "work", "expires": "soon"}',
         ],

@@ -21,9 +21,11 @@ sys.modules[{name!r}] = None
 import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *_: None if name == {name!r} else found(name)
-from arqade.cli import run
-run()
+{code}
 """
+"""A program that runs as if a package were not installed."""
+
+MODULE = [sys.executable, "-m", "arqade"]
 
 
 def popen(url, *words, **changes):
@@ -155,15 +157,64 @@ def test_interrupted(redis_url, raw):
         assert (running.wait(PATIENCE), running.stderr.read()) == (130, "")
 
 
+def without(name, module):
+    """Give the command that runs a module as if a package were not installed."""
+    code = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return [sys.executable, "-c", WITHOUT.format(name=name, code=code)]
+
+
+@pytest.mark.parametrize("module", ["arqade", "arqade.cli"])
 @pytest.mark.parametrize("name", ["click", "rich"])
-def test_without_the_extra(process, name):
+def test_without_the_extra(process, name, module):
     """Without what the extra brings, one line says how to get it."""
-    answer = process("info", command=[sys.executable, "-c", WITHOUT.format(name=name)])
-    assert answer == (
+    assert process("info", command=without(name, module)) == (
         2,
         "",
         "The command line needs click and rich: pip install arqade[cli]\n",
     )
+
+
+class TestModule:
+    """``python -m arqade``."""
+
+    def test_whole_command_line(self, process, raw):
+        """Every command is there, with its options, its answers and its statuses."""
+        put_queued(raw, "a")
+        for words in (["show", "a", "--json"], ["show", "no"], ["enqueue", "x", "_a=1"]):
+            answer, expected = process(*words, command=MODULE), process(*words)
+            assert answer == (
+                expected.status,
+                expected.out,
+                expected.err.replace("arqade enqueue", "python -m arqade enqueue"),
+            )
+
+    def test_help(self, process):
+        """Help is that of the whole command line, and names what was called."""
+        answer = process("--help", command=MODULE)
+        assert (answer.status, answer.err) == (0, "")
+        assert answer.out.startswith("Usage: python -m arqade [OPTIONS] COMMAND")
+        assert answer.out.splitlines()[1:] == process("--help").out.splitlines()[1:]
+
+    @pytest.mark.parametrize("words", [[], ["other"], ["--nothing"]], ids=" ".join)
+    @pytest.mark.parametrize("command", [MODULE, without("click", "arqade")], ids=["with", "none"])
+    def test_usage(self, process, words, command):
+        """A wrong command line exits with 2, with the extra and without it."""
+        answer = process(*words, command=command)
+        assert (answer.status, answer.out) == (2, "")
+        assert answer.err
+
+    @pytest.mark.parametrize("name", ["click", "rich"])
+    def test_stubs_without_the_extra(self, process, tmp_path, name):
+        """Stubs are written and compared without the extra, and help says what there is."""
+        command = without(name, "arqade")
+        file, settings = tmp_path / "jobs.py", "tests.harness.declared_worker.WorkerSettings"
+        assert process("stubs", settings, "--output", file, command=command) == (0, "", "")
+        assert process("stubs", settings, command=command).out == file.read_text()
+        assert process("stubs", settings, "--check", file, command=command) == (0, "", "")
+        answer = process("--help", command=command)
+        assert (answer.status, answer.err) == (0, "")
+        assert "stubs" in answer.out
+        assert "pip install arqade[cli]" in answer.out
 
 
 def test_help(cli):
@@ -218,6 +269,8 @@ class TestStubs:
         """What can't be carried out is a wrong command."""
         assert cli("stubs", "no.such.WorkerSettings").status == 2
         assert cli("stubs", "x", "--output", "a", "--check", "b").status == 2
+        settings = "tests.harness.declared_worker.WorkerSettings"
+        assert cli("stubs", settings, "--output", "no/such/folder/x.py").status == 2
 
 
 def test_import_is_not_slowed():

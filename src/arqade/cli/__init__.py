@@ -1,6 +1,6 @@
 """The command line ``arqade``: look at queues and jobs, enqueue, cancel, find out what is wrong.
 
-It needs the extra ``cli`` (click and rich), which `run` alone does without. It is built like this:
+It needs the extra ``cli`` (click and rich), which this file alone does without. It is built so:
 
 * `arqade.cli.main`: the group of all commands, and what becomes of errors
 * `arqade.cli.server`, `arqade.cli.formats`: where the server is, and how payloads are read
@@ -13,17 +13,31 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["is_installed", "run"]
 
 _NEEDED = ("click", "rich")
 _USAGE = 2
 _INTERRUPTED = 130
 
 
-def run() -> None:
-    """Run the command line of this process and exit; say what is missing without the extra."""
-    if not all(importlib.util.find_spec(name) for name in _NEEDED):
+def is_installed() -> bool:
+    """Tell whether what the extra brings is there."""
+    return all(importlib.util.find_spec(name) for name in _NEEDED)
+
+
+def run(arguments: Sequence[str] | None = None, *, name: str = "arqade") -> NoReturn:
+    """Run the command line of this process and exit; say what is missing without the extra.
+
+    Args:
+        arguments: Those of the command line; None takes the process's own.
+        name: What the user has called.
+    """
+    if not is_installed():
         sys.stderr.write("The command line needs click and rich: pip install arqade[cli]\n")
         sys.exit(_USAGE)
     # A name or an id of any kind must come out somehow, whatever the terminal knows.
@@ -34,6 +48,6 @@ def run() -> None:
     try:
         from arqade.cli.main import main  # noqa: PLC0415 - it needs the extra
 
-        main(prog_name="arqade")
+        main.main(arguments, prog_name=name)
     except KeyboardInterrupt:  # While it was still being loaded.
         sys.exit(_INTERRUPTED)

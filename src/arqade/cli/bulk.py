@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import attrs
 
 from arqade import EnqueueManyError, JobRequest
+from arqade._words import read_json
 from arqade.cli.status import CommandError, Status, finish, status_of
 from arqade.cli.text import counted
 
@@ -137,7 +137,7 @@ def requests(file: BinaryIO, defaults: dict[str, Any]) -> Iterator[JobRequest[An
 
 
 def _fields(line: bytes) -> dict[str, Any]:
-    fields = json.loads(line)
+    fields = read_json(line)
     if not isinstance(fields, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - its reader asks for one error
     if unknown := fields.keys() - set(FIELDS):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, get_args
 
 import click
 
 from arqade import EnqueueUncertain, JobRequest
+from arqade._words import read_json, read_words
 from arqade.cli.bulk import enqueue_lines
 from arqade.cli.params import connected, duration, job_id, point_in_time, queue_name
 from arqade.cli.status import CommandError, Status
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["enqueue"]
 
-KEYWORD: Final = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 KINDS: Final[dict[type, str]] = {list: "a list", dict: "an object"}
 
 
@@ -78,11 +76,7 @@ def enqueue(
         return
     if task_name is None:
         raise click.UsageError("Missing argument 'NAME'.")
-    args, kwargs = _arguments(words)
-    if args_json is not None:
-        args += _json("--args", args_json, list)
-    if kwargs_json is not None:
-        kwargs |= _json("--kwargs", kwargs_json, dict)
+    args, kwargs = _arguments(words, args_json, kwargs_json)
     try:
         request: JobRequest[Any] = JobRequest(task_name, tuple(args), kwargs, **fields)
     except ValueError as error:
@@ -102,27 +96,26 @@ def enqueue(
         out.line(job.id)
 
 
-def _arguments(words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for word in words:
-        if found := KEYWORD.fullmatch(word):
-            kwargs[found[1]] = _value(found[2])
-        else:
-            args.append(_value(word))
-    return args, kwargs
-
-
-def _value(word: str) -> Any:
+def _arguments(
+    words: tuple[str, ...], args_json: str | None, kwargs_json: str | None
+) -> tuple[list[Any], dict[str, Any]]:
     try:
-        return json.loads(word)
-    except ValueError:
-        return word
+        args, kwargs = read_words(words)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if args_json is not None:
+        args += _json("--args", args_json, list)
+    if kwargs_json is not None:
+        more = _json("--kwargs", kwargs_json, dict)
+        if twice := sorted(kwargs.keys() & more):
+            raise click.UsageError(f"{', '.join(twice)}: given twice")
+        kwargs |= more
+    return args, kwargs
 
 
 def _json(option: str, text: str, kind: type) -> Any:
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError as error:
         raise click.UsageError(f"{option} is no JSON: {error}") from error
     if not isinstance(value, kind):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import click
 
 from arqade import RedisSettings
+from arqade._signals import stop_on_sigterm
 from arqade.cli.development import Development
 from arqade.cli.server import masked
 from arqade.cli.status import CommandError, Status
@@ -29,18 +29,6 @@ def _check_arq() -> None:
         ) from error
 
 
-def _stop_on_sigterm() -> None:
-    """Let ``kill`` do what Ctrl-C does, so that everything gets stopped."""
-
-    def stop(*_: object) -> None:
-        # A shell lets what runs in its background ignore Ctrl-C.
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.raise_signal(signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, stop)
-
-
 @click.command()
 @click.argument("directory", required=False, type=_ANYWHERE)
 def demo(directory: Path | None) -> None:
@@ -50,7 +38,7 @@ def demo(directory: Path | None) -> None:
     """
     from arqade.demo.__main__ import main  # noqa: PLC0415 - it brings asyncio and a server
 
-    _stop_on_sigterm()
+    stop_on_sigterm()
     status = main([] if directory is None else [str(directory)])
     click.get_current_context().exit(status)
 
@@ -78,7 +66,7 @@ def dev(settings: str, url: str | None, directory: Path) -> None:
     application get the server's URL as ARQADE_URL and REDIS_URL.
     """
     _check_arq()
-    _stop_on_sigterm()
+    stop_on_sigterm()
     development = Development(settings, directory)
     try:
         if url is None:

@@ -38,11 +38,14 @@ def stubs(settings: str, output: Path | None, checked: Path | None) -> None:
         text = write_stubs(settings)
     except StubsError as error:
         raise CommandError(str(error), Status.usage) from error
-    if checked is not None:
-        difference = drift(checked, text)
-        click.echo(difference, nl=False)
-        finish(ok=not difference)
-    elif output is not None:
-        output.write_text(text, encoding="utf-8")
-    else:
-        click.echo(text, nl=False)
+    try:
+        if checked is not None:
+            difference = drift(checked, text)
+            click.echo(difference, nl=False)
+            finish(ok=not difference)
+        elif output is not None:
+            output.write_text(text, encoding="utf-8")
+        else:
+            click.echo(text, nl=False)
+    except OSError as error:
+        raise CommandError(str(error), Status.usage) from error

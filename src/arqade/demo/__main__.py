@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import arqade
+from arqade._signals import stop_on_sigterm
 from arqade.demo.calls import call_from_async_code, call_from_sync_code
 from arqade.demo.files import text_files
 from arqade.demo.report import CallError, DemoError, Report, plain, table, totals
@@ -155,6 +155,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    # `kill` does what Ctrl-C does, so that everything gets stopped.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    stop_on_sigterm()
     sys.exit(main())

@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from arqade import ArqadeError, JobDeserializationError, JobRequest, JobStatus
+from arqade._words import read_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,21 +160,8 @@ def enqueue(
 
     An argument is JSON, or else a text; one like key=value is given by its name.
     """
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if equals and key.isidentifier():
-            if key.startswith("_"):
-                raise click.UsageError(
-                    f"{key} is no argument; options begin with --, as in --job-id"
-                )
-            if key in kwargs:
-                raise click.UsageError(f"{key} is given twice")
-            kwargs[key] = _value(value)
-        else:
-            args.append(_value(argument))
     try:
+        args, kwargs = read_words(arguments)
         request = JobRequest[Any](
             name, args, kwargs, job_id=job_id, defer_by=defer_by, expires=expires
         )
@@ -181,18 +169,6 @@ def enqueue(
         raise click.UsageError(str(error)) from None
     job = _queue(alias).enqueue(request)
     click.echo(json.dumps(_described(job, with_args=False)) if as_json else job.id)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> None:
-    """Refuse what Python takes for JSON: NaN and Infinity."""
-    raise ValueError(constant)
 
 
 def _described(job: JobMetadata[Any], *, with_args: bool) -> dict[str, Any]:
