@@ -133,6 +133,7 @@ check: .venv/ready ## Check style, types, layers and that the generated code is 
 	$(BIN)/ruff format --check
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/mypy
+	cd docs/examples/tutorial && $(CURDIR)/$(BIN)/mypy --strict --explicit-package-bases --cache-dir $(CURDIR)/.mypy_cache/tutorial .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 

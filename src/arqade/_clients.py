@@ -17,7 +17,14 @@ import weakref
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, cast
 
-from arqade import ArqQueue, MemoryStore, SyncArqQueue
+from arqade import (
+    ArqMode,
+    ArqQueue,
+    MemoryStore,
+    SyncArqQueue,
+    SyncMockArqQueue,
+    SyncRedisArqQueue,
+)
 from arqade._compat import override
 from arqade._opening import open_blocking, open_queue
 
@@ -210,10 +217,19 @@ class _OfLoop:
 
 
 class _BlockingQueue:
-    """Stands for a `SyncArqQueue`: what is asked of it is asked of the process's client."""
+    """Stands for a `SyncArqQueue`: what is asked of it is asked of the process's client.
+
+    `isinstance` takes it for one of the client's class.
+    """
 
     def __init__(self, clients: QueueClients) -> None:
         self._clients = clients
+
+    def _kind(self) -> type[SyncArqQueue]:
+        is_mock = self._clients.options.mode is ArqMode.test
+        return SyncMockArqQueue if is_mock else SyncRedisArqQueue
+
+    __class__: Any = property(_kind)
 
     @property
     def default_queue_name(self) -> str:
@@ -236,7 +252,12 @@ class _BlockingQueue:
 
 
 class _AsyncQueue:
-    """Stands for an `ArqQueue`: what is asked of it is asked of the running event loop's client."""
+    """Stands for an `ArqQueue`: what is asked of it is asked of the running event loop's client.
+
+    `isinstance` takes it for an `ArqQueue`.
+    """
+
+    __class__: Any = property(lambda _: ArqQueue)
 
     def __init__(self, clients: QueueClients) -> None:
         self._clients = clients

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from arqade import ArqMode, ArqQueue, SyncArqQueue, SyncMockArqQueue, SyncRedisArqQueue
+from arqade import ArqQueue, SyncArqQueue
 from arqade._clients import QueueClients
 from arqade._compat import override
 from arqade.django._settings import SETTING, aliases, options_of
@@ -133,8 +133,7 @@ class _BlockingQueue(_NamedQueue):
     """Stands for a `SyncArqQueue`, and is taken for one by `isinstance`."""
 
     def _kind(self) -> type[SyncArqQueue]:
-        mode = clients_of(self._alias).options.mode
-        return SyncMockArqQueue if mode is ArqMode.test else SyncRedisArqQueue
+        return clients_of(self._alias).queue.__class__
 
     def _shown_class(self) -> type[SyncArqQueue]:
         try:
