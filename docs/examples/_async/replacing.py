@@ -1,0 +1,55 @@
+"""Jobs that are cancelled, replaced, put off, and kept from running twice."""
+
+from datetime import timedelta
+
+from arqade import ArqQueue, CancelOutcome, JobNotQueued
+
+
+async def publish(queue: ArqQueue, film: str) -> None:
+    """Have a film rendered; a second click while it waits or runs changes nothing."""
+    try:
+        await queue.enqueue("render", film, _job_id=f"render:{film}")
+    except JobNotQueued as error:
+        print(f"{film} is {error.reason} already")
+
+
+async def publish_again(queue: ArqQueue, film: str) -> None:
+    """Have it rendered even if it was before; its old result is dropped."""
+    await queue.enqueue("render", film, _job_id=f"render:{film}", _on_conflict="ignore_result")
+
+
+async def save(queue: ArqQueue, picture: str, width: int) -> None:
+    """Resize a picture when nobody has changed it for half a minute, as it is then."""
+    await queue.enqueue(
+        "resize",
+        picture,
+        width=width,
+        _job_id=f"resize:{picture}",
+        _defer_by=timedelta(seconds=30),
+        _on_conflict="replace",
+    )
+
+
+async def withdraw(queue: ArqQueue, film: str) -> str:
+    """Keep a film from being rendered, or stop it."""
+    outcome = await queue.cancel_job(f"render:{film}", timeout=10)
+    match outcome:
+        case CancelOutcome.removed:
+            return "It had not begun, and will not run."
+        case CancelOutcome.aborted:
+            return "It was stopped in the middle."
+        case CancelOutcome.complete:
+            return "Too late: it has finished."
+        case CancelOutcome.not_found:
+            return "There is no such job."
+        case CancelOutcome.unconfirmed:
+            return "Its worker was asked to stop it, and has not said that it did."
+
+
+async def withdraw_all(queue: ArqQueue, name: str) -> int:
+    """Cancel all jobs of a function that have not begun."""
+    waiting = [job async for job in queue.iter_jobs(status="deferred") if job.name == name]
+    removed = 0
+    for job in waiting:
+        removed += await queue.cancel_job(job.id) is CancelOutcome.removed
+    return removed
