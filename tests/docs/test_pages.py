@@ -108,6 +108,15 @@ def test_examples_are_shown():
     assert files == {name.removeprefix("/") for name in shown if "examples/" in name[:10]}
 
 
+def test_links_of_the_readme():
+    """All that it links to is there, and it is no longer than a reader bears; Sphinx has the rest."""
+    text = PAGES[0].read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert len(links) > 30
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert len(text.splitlines()) < 150
+
+
 def test_reference_is_complete():
     """The reference lists all that the public modules export."""
     text = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
