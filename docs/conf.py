@@ -33,6 +33,8 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["arqade.css"]
 html_title = f"arqade {release}"
 html_copy_source = False
 html_show_copyright = False
@@ -56,7 +58,12 @@ def one_signature_of_enqueue(_app: Sphinx) -> None:
 
 
 def keep_colons(
-    _app: Sphinx, what: str, _name: str, _obj: object, _options: object, lines: list[str]
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    _obj: object,
+    _options: object,
+    lines: list[str],
 ) -> None:
     """Hide a colon in the docstring of a field: napoleon takes what is before it for a type."""
     if what in {"attribute", "property"}:
@@ -64,10 +71,18 @@ def keep_colons(
 
 
 def plain_signature(
-    _app: Sphinx, what: str, _name: str, obj: object, _options: object, signature: str, returns: str
+    _app: Sphinx,
+    what: str,
+    _name: str,
+    obj: object,
+    _options: object,
+    signature: str,
+    returns: str,
 ) -> tuple[str, str]:
     """Leave out what no caller writes: the signatures of enums and protocols, attrs' NOTHING."""
-    if what == "class" and (issubclass(obj, Enum) or getattr(obj, "_is_protocol", False)):
+    if what == "class" and (
+        issubclass(obj, Enum) or getattr(obj, "_is_protocol", False)
+    ):
         return "", returns
     return signature and signature.replace("= NOTHING", "= {}"), returns
 

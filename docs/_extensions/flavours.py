@@ -42,7 +42,8 @@ class Flavours(SphinxDirective):
 
     required_arguments = 1
     option_spec: ClassVar = dict.fromkeys(
-        ("pyobject", "start-at", "start-after", "end-before", "end-at"), directives.unchanged
+        ("pyobject", "start-at", "start-after", "end-before", "end-at"),
+        directives.unchanged,
     )
 
     def run(self) -> list[Node]:

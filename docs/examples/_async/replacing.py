@@ -15,7 +15,9 @@ async def publish(queue: ArqQueue, film: str) -> None:
 
 async def publish_again(queue: ArqQueue, film: str) -> None:
     """Have it rendered even if it was before; its old result is dropped."""
-    await queue.enqueue("render", film, _job_id=f"render:{film}", _on_conflict="ignore_result")
+    await queue.enqueue(
+        "render", film, _job_id=f"render:{film}", _on_conflict="ignore_result"
+    )
 
 
 async def save(queue: ArqQueue, picture: str, width: int) -> None:
@@ -48,7 +50,9 @@ async def withdraw(queue: ArqQueue, film: str) -> str:
 
 async def withdraw_all(queue: ArqQueue, name: str) -> int:
     """Cancel all jobs of a function that have not begun."""
-    waiting = [job async for job in queue.iter_jobs(status="deferred") if job.name == name]
+    waiting = [
+        job async for job in queue.iter_jobs(status="deferred") if job.name == name
+    ]
     removed = 0
     for job in waiting:
         removed += await queue.cancel_job(job.id) is CancelOutcome.removed

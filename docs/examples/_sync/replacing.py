@@ -16,7 +16,9 @@ def publish(queue: SyncArqQueue, film: str) -> None:
 
 def publish_again(queue: SyncArqQueue, film: str) -> None:
     """Have it rendered even if it was before; its old result is dropped."""
-    queue.enqueue("render", film, _job_id=f"render:{film}", _on_conflict="ignore_result")
+    queue.enqueue(
+        "render", film, _job_id=f"render:{film}", _on_conflict="ignore_result"
+    )
 
 
 def save(queue: SyncArqQueue, picture: str, width: int) -> None:
@@ -49,7 +51,9 @@ def withdraw(queue: SyncArqQueue, film: str) -> str:
 
 def withdraw_all(queue: SyncArqQueue, name: str) -> int:
     """Cancel all jobs of a function that have not begun."""
-    waiting = [job for job in queue.iter_jobs(status="deferred") if job.name == name]
+    waiting = [
+        job for job in queue.iter_jobs(status="deferred") if job.name == name
+    ]
     removed = 0
     for job in waiting:
         removed += queue.cancel_job(job.id) is CancelOutcome.removed

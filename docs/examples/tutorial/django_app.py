@@ -1,4 +1,4 @@
-"""Texts are posted, and their words counted by a worker: a Django project in one file."""
+"""Texts are posted, and their words counted by a worker: a project in one file."""
 
 import json
 import sys

@@ -13,7 +13,9 @@ app = FastAPI(lifespan=lifespan(mode="production", redis_settings=settings))
 
 
 @app.post("/texts", status_code=202)
-async def post_text(text: Annotated[str, Body(embed=True)], queue: ArqQueueDep) -> dict[str, str]:
+async def post_text(
+    text: Annotated[str, Body(embed=True)], queue: ArqQueueDep
+) -> dict[str, str]:
     job = await queue.enqueue("count_words", text)
     return {"id": job.id}
 

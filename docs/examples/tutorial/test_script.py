@@ -1,4 +1,4 @@
-"""What a script does with its queue, without Redis and without a worker's process."""
+"""What a script does with its queue, without Redis and without a worker."""
 
 from worker import WorkerSettings
 
