@@ -103,6 +103,8 @@ async def test_client_of_the_other_kind_is_refused(redis_url):
         ({"expires_extra_ms": 0}, ValueError),
         ({"expires_extra_ms": 0.5}, TypeError),
         ({"max_payload_bytes": 0}, ValueError),
+        ({"codec": None}, TypeError),
+        ({"codec": PickleCodec}, TypeError),
         ({"settings": "redis://localhost"}, TypeError),
     ],
     ids=str,

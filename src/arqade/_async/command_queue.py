@@ -35,6 +35,7 @@ from arqade._validation import (
     check_queue_name,
 )
 from arqade.codecs import PickleCodec
+from arqade.codecs._base import check_codec
 from arqade.exceptions import EnqueueUncertain, QueueConnectionError
 from arqade.models import CancelOutcome
 
@@ -95,7 +96,7 @@ class CommandQueue(ArqQueue):
     ) -> None:
         super().__init__(default_queue_name=default_queue_name)
         self._sender = sender
-        self._codec = codec
+        self._codec = check_codec("codec", codec)
         self._expires_extra_ms = check_integer(
             "expires_extra_ms", expires_extra_ms, least=1, most=MAX_TIME_MS
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, cast
 
 from arqade._compat import override
 from arqade._validation import MAX_TIME_MS, check_integer
@@ -26,6 +26,7 @@ __all__ = [
     "SignedEnvelope",
     "WorkerCodecSettings",
     "WorkerDeserializer",
+    "check_codec",
     "check_limits",
     "check_place",
     "check_size",
@@ -82,6 +83,26 @@ class Codec(Protocol):
     def worker_settings(self) -> WorkerCodecSettings:
         """Give the settings with which a stock arq worker uses this codec."""
         ...
+
+
+def check_codec(what: str, value: object) -> Codec:
+    """Give back a codec, or raise.
+
+    Args:
+        what: What it is for, for the message.
+        value: The codec: an instance, since a class has the methods, too, and reads nothing.
+
+    Raises:
+        TypeError: It is no codec.
+    """
+    if isinstance(value, type) or not all(
+        callable(getattr(value, name, None)) for name in ("dumps", "loads")
+    ):
+        kind = (
+            f"the class {full_name(value)}" if isinstance(value, type) else full_name(type(value))
+        )
+        raise TypeError(f"{what} is no codec, an object with dumps and loads, but {kind}")
+    return cast("Codec", value)
 
 
 class DecodingError(Exception):

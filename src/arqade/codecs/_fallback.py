@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
-from arqade.codecs._base import BaseCodec, DecodingError, reason_of
+from arqade.codecs._base import BaseCodec, DecodingError, check_codec, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from arqade.codecs._base import Codec
 
 __all__ = ["FallbackCodec"]
-
-METHODS = ("dumps", "loads")
 
 
 class FallbackCodec(BaseCodec):
@@ -38,11 +36,8 @@ class FallbackCodec(BaseCodec):
     """
 
     def __init__(self, write: Codec, read: Iterable[Codec] = ()) -> None:
-        readers = [write, *read]
-        for codec in readers:
-            if isinstance(codec, type) or not all(hasattr(codec, name) for name in METHODS):
-                raise TypeError(f"{codec!r} is no codec: it has no dumps and loads, or is a class")
-        self._write = write
+        self._write = check_codec("write", write)
+        readers = [write, *(check_codec("one to read with", codec) for codec in read)]
         self._readers = sorted(readers, key=lambda codec: not hasattr(codec, "recognizes"))
 
     @override

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from arqade._compat import override
-from arqade.codecs._base import BaseCodec, DecodingError, SignedEnvelope, is_result
+from arqade.codecs._base import BaseCodec, DecodingError, SignedEnvelope, check_codec, is_result
 
 if TYPE_CHECKING:
     from arqade.codecs._base import Codec
@@ -46,7 +46,7 @@ class SignedCodec(BaseCodec):
             refused; both sides must use the same one.
 
     Raises:
-        TypeError: A key or the context is of a wrong type.
+        TypeError: A key, the context or the inner codec is of a wrong type.
         ValueError: There is no key, or one is too short.
     """
 
@@ -64,7 +64,7 @@ class SignedCodec(BaseCodec):
                 )
         if not isinstance(context, str | bytes):
             raise TypeError(f"context must be a str or bytes, not {type(context).__name__}")
-        self._inner = inner
+        self._inner = check_codec("inner", inner)
         self._keys = [bytes(key) for key in keys]
         self._context = context.encode() if isinstance(context, str) else context
 
