@@ -174,6 +174,9 @@ class Writing:
     def dumps(self, envelope, /):
         return self.data
 
+    def loads(self, data, /):
+        raise NotImplementedError
+
 
 def deadly_payloads(codec_name):
     """Give bytes that a worker with this codec must refuse, with its signature if it wants one.

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def worker(redis_url: str) -> Iterator[None]:
-    """The worker of the examples, on the server of `queue`."""
-    python = [python_with_arq(), "-m", "arq", "docs.examples.worker.WorkerSettings"]
+def worker(redis_url: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The worker of the examples, or of the module that is a parameter, on `queue`'s server."""
+    module = getattr(request, "param", "docs.examples.worker")
+    python = [python_with_arq(), "-m", "arq", f"{module}.WorkerSettings"]
     environment = stock_environment(REDIS_URL=redis_url)
     with subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
         yield

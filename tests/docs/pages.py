@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from sybil import Sybil
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from sybil import Document, Example
 
-__all__ = ["DOCS", "PAGES", "URL", "WORKER", "code_blocks", "parsed"]
+__all__ = ["DOCS", "PAGES", "URL", "WORKER", "code_blocks", "parsed", "rows"]
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)]
@@ -52,3 +53,14 @@ def code_blocks(page: Path, language: str) -> list[str]:
     """The texts of a page's blocks of a language."""
     document = parsed(page, CodeBlockParser(language, lambda _: None))
     return [str(example.parsed) for example in document.examples()]
+
+
+def rows(page: Path, *columns: str) -> list[list[str]]:
+    """The rows of all tables of a page that have these columns."""
+    found, inside = [], False
+    for line in page.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if inside and len(cells) == len(columns):
+            found.append(cells)
+        inside = cells == list(columns) or (inside and bool(cells))
+    return [row for row in found if set("".join(row)) != {"-"}]

@@ -109,7 +109,7 @@ def test_examples_are_shown():
 
 
 def test_links_of_the_readme():
-    """All that it links to is there, and it is no longer than a reader bears; Sphinx has the rest."""
+    """All that it links to is there, and it is no longer than a reader bears."""
     text = PAGES[0].read_text("utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert len(links) > 30

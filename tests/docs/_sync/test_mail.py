@@ -1,0 +1,58 @@
+# Generated from tests/docs/_async/test_mail.py by "make generate"; do not edit.
+from __future__ import annotations
+
+import pytest
+
+from arqade import JSONCodec, SyncMockArqQueue, SyncRedisArqQueue
+from docs.examples._sync import mail
+
+
+@pytest.fixture
+def mails(redis_url):
+    with SyncRedisArqQueue.from_url(redis_url, "mail", JSONCodec()) as queue:
+        yield queue
+
+
+@pytest.fixture
+def mock():
+    with SyncMockArqQueue(default_queue_name="mail", codec=JSONCodec()) as mock:
+        yield mock
+
+
+@pytest.mark.parametrize("worker", ["tests.docs.mail_worker"], indirect=True)
+def test_worker(mails, worker):
+    """A stock worker sends mails."""
+    job_id = mail.send(mails, "ann@example.com", "Hello")
+    result = mails.wait_for_result(job_id, timeout=20)
+    assert result.unwrap() == "Hello to ann@example.com"
+    assert mail.state(mails, job_id) == "sent"
+    assert mail.revoke(mails, job_id) == "complete"
+    assert mail.send_to_all(mails, ["ann@example.com", "bob@example.com"], "Hi") == 2
+
+
+def test_reminder(mock):
+    """It is due after a day, there is one for each order, and it expires a day later."""
+    job_id = mail.remind(mock, "ann@example.com", 7)
+    assert job_id == "reminder-7"
+    mock.assert_enqueued("send_mail", "ann@example.com", subject="Your order 7")
+    assert mock.get_job_status(job_id) == "deferred"
+    assert mail.state(mock, job_id) == "waiting"
+    mock.clock.advance(86_400)
+    assert mock.get_job_status(job_id) == "queued"
+    assert [job.id for job in mock.jobs] == [job_id]
+    mock.clock.advance(86_401)
+    assert mock.jobs == []
+
+
+def test_revoked(mock):
+    """A mail that is revoked is not there any more."""
+    job_id = mail.send(mock, "ann@example.com", "Hello")
+    assert mail.revoke(mock, job_id) == "removed"
+    assert mail.revoke(mock, job_id) == "not_found"
+
+
+def test_failed(mock):
+    """The state of a mail that could not be sent says why."""
+    job_id = mail.send(mock, "ann@example.com", "Hello")
+    mock.set_complete(job_id, result=ConnectionRefusedError("no server"), success=False)
+    assert mail.state(mock, job_id).startswith("failed: ConnectionRefusedError(")
