@@ -142,7 +142,8 @@ class RedisSettings:
         max_connections: Limit of the pool, or None.
         sentinel: Whether `host` lists sentinels, to be asked for the server.
         sentinel_master: Name of the service that the sentinels watch.
-        retry_on_timeout: Whether redis-py is to retry after a time-out.
+        retry_on_timeout: Whether redis-py is to retry after a time-out. This and the next two are
+            for stock workers: arqade's queues retry within `retry_budget`.
         retry_on_error: Exception classes after which redis-py is to retry.
         retry: redis-py's own policy of retries.
         socket_timeout: Seconds to wait for a reply.

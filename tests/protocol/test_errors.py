@@ -29,6 +29,7 @@ SAVING = "see why it can't save to disk"
 OTHER_PROGRAM = "look for another program"
 REPLICAS = "see where its replicas are"
 SLOW_SCRIPT = "see which script holds it up"
+NO_CLUSTER = "use a server that is in no cluster"
 NO_CURE = "see its message"
 
 REPLIES = [
@@ -55,6 +56,10 @@ REPLIES = [
     ("BUSY Valkey is busy running a script.", True, SLOW_SCRIPT),
     ("MASTERDOWN Link with MASTER is down", True, "see where its primary is"),
     ("CLUSTERDOWN The cluster is down", True, "see where its primary is"),
+    ("MOVED 3853 10.0.0.7:6379", False, NO_CLUSTER),
+    ("ASK 3853 10.0.0.7:6379", False, NO_CLUSTER),
+    ("CROSSSLOT Keys in request don't hash to the same slot", False, NO_CLUSTER),
+    (f"{WRAPPED}attempted to access a non local key in a cluster node", False, NO_CLUSTER),
     ("TRYAGAIN Multiple keys request during rehashing of slot", True, NO_CURE),
     ("NOSCRIPT No matching script. Please use EVAL.", False, NO_CURE),
     ("EXECABORT Transaction discarded because of previous errors.", False, NO_CURE),

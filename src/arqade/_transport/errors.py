@@ -37,6 +37,11 @@ CURES: tuple[tuple[type[Exception], str, str], ...] = (
     (redis_errors.BusyLoadingError, r"\bLOADING\b", "wait until it has loaded its data"),
     (redis_errors.ClusterDownError, r"\bMASTERDOWN\b|\bCLUSTERDOWN\b", "see where its primary is"),
     (redis_errors.ResponseError, r"\bBUSY\b", "see which script holds it up"),
+    (
+        redis_errors.ResponseError,
+        r"\b(MOVED|ASK|CROSSSLOT)\b|hash to the same slot|non local key",
+        "use a server that is in no cluster",
+    ),
 )
 """What to do about a refusal, by its class and the code in its message.
 
@@ -138,6 +143,10 @@ def translate(error: Exception, *, effect: str, sent: bool) -> ArqadeError:
     refusals = redis_errors.ResponseError | redis_errors.DataError | redis_errors.BusyLoadingError
     if isinstance(error, refusals):
         return QueueServerError(f"The server refused, {effect}: {_cure(error)} ({text})")
+    if isinstance(error, redis_errors.InvalidResponse):
+        return QueueConnectionError(
+            f"What answers is no Redis server, {effect}: check host and port ({text})"
+        )
     return QueueConnectionError(
         f"The server can't be reached, {effect}: check that it runs and where ({text})"
     )
