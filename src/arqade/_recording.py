@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -21,10 +22,18 @@ from arqade import RedisArqQueue, WorkerRecord
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Hook", "RecordingHooks"]
+    from arqade._validation import Duration
+
+__all__ = ["RECORD_INTERVAL", "Hook", "with_records"]
 
 Hook: TypeAlias = Callable[[dict[Any, Any]], Awaitable[Any]]
 """What a worker calls at its start and its end, and before and after jobs."""
+
+RECORD_INTERVAL: Final = 15
+"""Seconds between two records, if the settings don't say."""
+
+HOOKS: Final = ("on_startup", "on_shutdown", "on_job_start", "on_job_end")
+"""The settings of a worker that its records need."""
 
 RECORDING: Final = "_arqade_recording"
 """Where a worker's context has what runs for this worker alone."""
@@ -36,6 +45,43 @@ PATIENCE: Final = 5.0
 """Seconds that one write may take, retries included: the next one is as good."""
 
 logger = logging.getLogger("arqade.worker")
+
+
+def with_records(
+    settings: dict[str, Any], *, codec: object, interval: Duration | None
+) -> dict[str, Any]:
+    """Give settings of a worker with hooks, around its own, that write its record.
+
+    Args:
+        settings: The settings, by arq's names, with ``functions`` and ``queue_name``.
+        codec: The worker's codec.
+        interval: Seconds, or a timedelta, between two records; None writes none.
+
+    Raises:
+        TypeError: The interval or the queue's name is of a wrong type.
+        ValueError: A value is not allowed.
+    """
+    if interval is None:
+        return settings
+    hooks = RecordingHooks(
+        [*settings["functions"], *(settings.get("cron_jobs") or ())],
+        settings["queue_name"],
+        type(codec).__name__,
+        _seconds(interval),
+        {name: settings.get(name) for name in HOOKS},
+    )
+    return {**settings, **{name: getattr(hooks, name) for name in HOOKS}}
+
+
+def _seconds(interval: object) -> float:
+    if isinstance(interval, timedelta):
+        interval = interval.total_seconds()
+    if not isinstance(interval, int | float) or isinstance(interval, bool):
+        kind = type(interval).__name__
+        raise TypeError(f"record_interval must be seconds, a timedelta or None, not {kind}")
+    if not 0 < interval < math.inf:
+        raise ValueError(f"record_interval must be positive and finite, not {interval}")
+    return float(interval)
 
 
 async def _do_nothing(_: dict[Any, Any]) -> None:

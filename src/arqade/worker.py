@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, Unpack
 
 from arqade import AnySettings, Codec, ConfigurationError, RedisSettings
 from arqade._opening import DEFAULT_QUEUE, PICKLE
-from arqade._recording import Hook, RecordingHooks
+from arqade._recording import RECORD_INTERVAL, Hook, with_records
 from arqade.jobs import ArqFunction
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ Function: TypeAlias = str | ArqFunction | Callable[..., Coroutine[Any, Any, Any]
 
 Duration: TypeAlias = int | float | timedelta
 """A length of time: seconds, or a timedelta."""
-
-HOOKS: Final = ("on_startup", "on_shutdown", "on_job_start", "on_job_end")
-"""Settings that a record needs, too."""
 
 BY_CODEC: Final = ("job_serializer", "job_deserializer")
 """Settings that a codec stands for."""
@@ -122,7 +118,7 @@ def build_worker_settings(
     redis_settings: AnySettings,
     queue_name: str = DEFAULT_QUEUE,
     codec: Codec = PICKLE,
-    record_interval: Duration | None = 15,
+    record_interval: Duration | None = RECORD_INTERVAL,
     **options: Unpack[WorkerOptions],
 ) -> type[Any]:
     """Make the settings of a stock arq worker.
@@ -162,15 +158,7 @@ def build_worker_settings(
     }
     if "job_completion_wait" in options:
         settings["job_completion_wait"] = _in_seconds(options["job_completion_wait"])
-    if record_interval is not None:
-        hooks = RecordingHooks(
-            [*functions, *(options.get("cron_jobs") or ())],
-            queue_name,
-            type(codec).__name__,
-            _seconds(record_interval),
-            {name: settings.get(name) for name in HOOKS},
-        )
-        settings |= {name: getattr(hooks, name) for name in HOOKS}
+    settings = with_records(settings, codec=codec, interval=record_interval)
     return type("WorkerSettings", (), settings)
 
 
@@ -198,14 +186,3 @@ def _check_options(options: WorkerOptions) -> None:
 def _in_seconds(value: Duration) -> float:
     # arq gives it to asyncio as it is; safir's own workers say it as a timedelta.
     return value.total_seconds() if isinstance(value, timedelta) else value
-
-
-def _seconds(interval: object) -> float:
-    if isinstance(interval, timedelta):
-        interval = interval.total_seconds()
-    if not isinstance(interval, int | float) or isinstance(interval, bool):
-        kind = type(interval).__name__
-        raise TypeError(f"record_interval must be seconds, a timedelta or None, not {kind}")
-    if not 0 < interval < math.inf:
-        raise ValueError(f"record_interval must be positive and finite, not {interval}")
-    return float(interval)

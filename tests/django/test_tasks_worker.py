@@ -116,6 +116,22 @@ async def test_results_for_ever_and_an_expired_task(raw):
     assert raw.ttl(f"arq:result:{other.id}") > 99 * 365 * 86_400
 
 
+def test_record(project):
+    """A worker says that it is there while it is; another one need not."""
+    queue, name = task_backends["default"].queue, "arq:tasks:default:mail"
+    with project.worker("mail") as worker_process:
+        wait_until(lambda: queue.get_workers(name))
+        [record] = queue.get_workers(name)
+        assert (record.functions, record.codec) == (("arqade.django.run_task",), "JSONCodec")
+        assert queue.check_worker("arqade.django.run_task", queue_name=name) == []
+        worker_process.popen.terminate()
+        worker_process.popen.wait()
+    assert queue.get_workers(name) == []
+    assert "on_startup" not in worker_settings("mail", record_interval=None)
+    with pytest.raises(ValueError, match="record_interval must be positive"):
+        worker_settings("mail", record_interval=0)
+
+
 def test_threads(project):
     """As many tasks run in threads at the same time as the worker has jobs."""
     results = [tasks.meet.enqueue(4) for _ in range(4)]
@@ -257,7 +273,9 @@ def test_arqinfo(project, capsys):
     project.burst()
     tasks.add.enqueue(2)
     tasks.add.using(queue_name="mail", run_after=timedelta(hours=1)).enqueue(3)
+    queue = task_backends["default"].queue
     with project.worker("mail"):
+        wait_until(lambda: queue.get_worker_health("arq:tasks:default:mail"))
         call_command("arqinfo")
         said = capsys.readouterr().out.splitlines()
         assert said[:2] == [

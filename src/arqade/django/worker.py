@@ -16,6 +16,7 @@ from django.apps import apps
 from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, DEFAULT_TASK_QUEUE_NAME, task_backends
 from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 
+from arqade._recording import RECORD_INTERVAL, with_records
 from arqade.django._runner import TaskRunner
 from arqade.django._task_settings import check_worker_setting
 from arqade.django._tasks import RUN_TASK
@@ -56,6 +57,7 @@ def worker_settings(
     queue_name: str = DEFAULT_TASK_QUEUE_NAME,
     *,
     backend: str = DEFAULT_TASK_BACKEND_ALIAS,
+    record_interval: float | timedelta | None = RECORD_INTERVAL,
     **more: Any,
 ) -> dict[str, Any]:
     """Make the settings of a worker. Django is set up, if it is not.
@@ -63,6 +65,8 @@ def worker_settings(
     Args:
         queue_name: The queue, by Django's name.
         backend: The backend's alias.
+        record_interval: Seconds, or a timedelta, between two records of what the worker is, which
+            `ArqQueue.get_workers` reads; None writes none.
         **more: arq's settings, as in ``max_jobs=4``, in place of those that the option ``WORKER``
             has; and ``on_startup``, ``on_shutdown``, ``on_job_start``, ``on_job_end``,
             ``after_job_end`` and ``ctx``.
@@ -90,8 +94,7 @@ def worker_settings(
     settings = {**STOCK, **options.worker, **more}
     timeout = _seconds(settings["job_timeout"])
     runner = TaskRunner(of_tasks, queue_name, threads=settings["max_jobs"], timeout=timeout)
-    return {
-        **settings,
+    settings |= {
         **options.codec.worker_settings(),
         "functions": [func(runner.run_task, name=RUN_TASK)],
         "job_timeout": timeout + GRACE,
@@ -100,6 +103,7 @@ def worker_settings(
         "queue_name": options.arq_queue(queue_name),
         "redis_settings": options.redis,
     }
+    return with_records(settings, codec=options.codec, interval=record_interval)
 
 
 def arq_backend(alias: str) -> ArqBackend:
