@@ -9,6 +9,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 DJANGO_PYTHON := $(shell for python in $(PYTHON) python3.14 python3.13 python3.12 \
   "$$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do \
   "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$python" && break; done)
+DJANGOS := $(if $(DJANGO_PYTHON),django60 django61)
 BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 
 # The tests run once with the redis-py that arq pins, and arq beside it, against the server on PATH
@@ -16,19 +17,31 @@ BENCHES := $(patsubst %,.venv-bench-%/ready,capped core others plots)
 # wheel's. Stock workers always run in the first environment.
 export ARQADE_TEST_WORKER_PYTHON := $(CURDIR)/$(BIN)/python
 
-# What is covered is measured in the first environment, and not where that would take twice the time
-# for code that other tests cover.
-QUEUES := tests/_async tests/_sync tests/protocol tests/transport
+# What is covered is measured in the first environment, but not by tests whose code others run, too:
+# of the generated queues, those that compare, and those that run pytest or other processes.
+QUEUES := tests/_async tests/protocol tests/transport
+SYNC := $(foreach name,conformance listing mock,tests/_sync/test_$(name).py)
 FUZZING := tests/payloads/test_fuzz.py tests/payloads/test_restricted_fuzz.py
-UNMEASURED := tests/parity tests/tools tests/docs
-OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) tests/faults tests/payloads)
+UNMEASURED := tests/parity tests/testing/test_conformance_catches.py tests/tools \
+  $(foreach name,canary demo forgotten gunicorn payload_memory,tests/test_$(name).py)
+OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) \
+  $(foreach name,_sync django docs faults payloads,tests/$(name)))
+
+# With the newest redis-py, all that has to do with it: connections, what servers say, and each operation.
+# Beside it is the oldest Django.
+WITH_NEWEST := tests/django tests/transport \
+  $(foreach name,broken_connections cancel conformance durability enqueue listing opening permissions push \
+    reading round_trips secrets server_check tls,tests/_async/test_$(name).py tests/_sync/test_$(name).py) \
+  $(foreach name,bulk clients event_loops forgotten package processes settings,tests/test_$(name).py) \
+  $(foreach name,fastapi fastapi_lifespan flask litestar pydantic starlette,tests/integrations/test_$(name).py)
 BREAKING := test-faults-async test-faults-sync
-TESTS := $(addprefix test-,oldest-queues oldest-others oldest-unmeasured newest-queues newest-others)
-PAYLOADS := $(addprefix test-,oldest-payloads newest-payloads fuzzing django60 django61)
+BESIDE := further-environments $(addprefix test-,oldest-payloads fuzzing)
+TESTS := $(addprefix test-,oldest-queues oldest-sync oldest-others oldest-unmeasured docs newest)
+LAST := $(addprefix test-,newest-payloads django60 django61)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(BREAKING) $(TESTS) $(PAYLOADS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
+.PHONY: help demo test $(BREAKING) $(BESIDE) $(TESTS) $(LAST) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
   bench-check bench-faults bench-codecs bench-docs generate format lock clean
 
 help: ## Show this list
@@ -37,54 +50,53 @@ help: ## Show this list
 demo: .venv/ready ## Run jobs from sync and async code on a stock arq worker
 	$(BIN)/python -m arqade.demo
 
-test: .venv/ready .venv-newest/ready ## Run all tests, with the oldest and the newest redis-py
+test: .venv/ready ## Run all tests, with the oldest and the newest redis-py
 	rm -f .coverage .coverage.*
-	@# Side by side: most of the time is waiting. But not those whose time-outs are shortest beside
-	@# others, nor those that do nothing but work.
-	$(MAKE) --no-print-directory -j2 --output-sync=target $(BREAKING)
-	$(MAKE) --no-print-directory -j5 --output-sync=target $(TESTS)
-	$(MAKE) --no-print-directory -j5 --output-sync=target $(PAYLOADS)
+	@# Side by side: most of the time is waiting. But the time-outs of the first are short, so that what
+	@# is beside them gets what time they leave.
+	$(MAKE) --no-print-directory -j5 --output-sync=target $(BREAKING) $(BESIDE)
+	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
+	$(MAKE) --no-print-directory -j3 --output-sync=target $(LAST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+further-environments:
+	nice -n 19 $(MAKE) --no-print-directory .venv-newest/ready $(addprefix build/,$(addsuffix /ready,$(DJANGOS)))
+
 test-oldest-queues: .venv/ready
-	$(BIN)/coverage run -m pytest $(QUEUES)
+	$(BIN)/coverage run -m pytest $(QUEUES) $(SYNC)
+
+test-oldest-sync: .venv/ready
+	$(BIN)/python -m pytest tests/_sync $(addprefix --ignore=,$(SYNC))
 
 test-oldest-others: .venv/ready
-	@# Django's are measured with its newest version.
-	$(BIN)/coverage run -m pytest $(OTHERS) --ignore=tests/django
+	$(BIN)/coverage run -m pytest $(OTHERS)
 
 test-oldest-unmeasured: .venv/ready
 	$(BIN)/python -m pytest $(UNMEASURED)
 
-# Not what the two environments have in common: what stock workers make of bytes, what has no
-# connection, and the suites that are given to users.
-test-newest-queues: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest tests/_async tests/_sync tests/transport \
-	  $(foreach name,bad_input codec_limits codecs migration mock signed unreadable worker_safety, \
-	    --ignore=tests/_async/test_$(name).py --ignore=tests/_sync/test_$(name).py) \
-	  $(addprefix --ignore=,$(wildcard tests/_sync/test_wire_*.py))
+test-docs: .venv/ready
+	$(BIN)/python -m pytest tests/docs
 
-test-newest-others: .venv/ready .venv-newest/ready
-	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(OTHERS) --ignore=tests/cli --ignore=tests/testing \
-	  $(foreach name,canary exceptions jobs models stubs,--ignore=tests/test_$(name).py)
+test-newest: .venv/ready .venv-newest/ready
+	ARQADE_TEST_SERVER=wheel $(NEWEST)/python -m pytest $(WITH_NEWEST)
 
 test-oldest-payloads: .venv/ready
-	$(BIN)/coverage run -m pytest tests/payloads $(addprefix --ignore=,$(FUZZING))
+	nice -n 19 $(BIN)/coverage run -m pytest tests/payloads $(addprefix --ignore=,$(FUZZING))
 
 test-newest-payloads: .venv/ready .venv-newest/ready
 	$(NEWEST)/python -m pytest $(patsubst %,tests/payloads/test_%.py,errors golden pickle restricted)
 
 test-fuzzing: .venv/ready
 	@# Not measured, which would take twice the time.
-	$(BIN)/python -m pytest $(FUZZING)
+	nice -n 19 $(BIN)/python -m pytest $(FUZZING)
 
 ifeq ($(DJANGO_PYTHON),)
 test-django60 test-django61:
 	@echo "Django 6 is not tested: there is no Python 3.12 or newer here" >&2
 else
 test-django60: build/django60/ready
-	ARQADE_TEST_SERVER=wheel .venv-django60/bin/python -m pytest tests/django
+	ARQADE_TEST_SERVER=wheel .venv-django60/bin/python -m pytest $(wildcard tests/django/test_tasks_*.py)
 	.venv-django60/bin/python -m tests.django.upstream build/django60/*.tar.gz
 
 test-django61: build/django61/ready
