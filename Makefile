@@ -36,12 +36,12 @@ WITH_NEWEST := tests/django tests/transport \
   $(foreach name,fastapi fastapi_lifespan flask litestar pydantic starlette,tests/integrations/test_$(name).py)
 BREAKING := test-faults-async test-faults-sync
 BESIDE := further-environments $(addprefix test-,oldest-payloads fuzzing)
-TESTS := $(addprefix test-,oldest-queues oldest-sync oldest-others oldest-unmeasured docs newest)
-LAST := $(addprefix test-,newest-payloads django60 django61)
+TESTS := $(addprefix test-,oldest-queues newest oldest-unmeasured oldest-others oldest-sync docs \
+  django61 django60 newest-payloads)
 FAULTS := $(addprefix faults-,oldest-async oldest-sync newest-async newest-sync)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test $(BREAKING) $(BESIDE) $(TESTS) $(LAST) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
+.PHONY: help demo test $(BREAKING) $(BESIDE) $(TESTS) faults $(FAULTS) soak fuzz parity check docs bench bench-full \
   bench-check bench-faults bench-codecs bench-docs generate format lock clean
 
 help: ## Show this list
@@ -56,7 +56,6 @@ test: .venv/ready ## Run all tests, with the oldest and the newest redis-py
 	@# is beside them gets what time they leave.
 	$(MAKE) --no-print-directory -j5 --output-sync=target $(BREAKING) $(BESIDE)
 	$(MAKE) --no-print-directory -j6 --output-sync=target $(TESTS)
-	$(MAKE) --no-print-directory -j3 --output-sync=target $(LAST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

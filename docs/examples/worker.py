@@ -1,7 +1,6 @@
 """The worker of the examples: a stock one, as `arq docs.examples.worker.WorkerSettings` runs it."""
 
 import asyncio
-import os
 from typing import Any
 
 from arqade import RedisSettings
@@ -20,5 +19,5 @@ async def render(ctx: dict[str, Any], film: str, *, seconds: float = 60) -> str:
 
 class WorkerSettings:
     functions: list[Any] = [resize, render]
-    redis_settings = RedisSettings.from_url(os.environ["REDIS_URL"])
+    redis_settings = RedisSettings.from_env()
     allow_abort_jobs = True

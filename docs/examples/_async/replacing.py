@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from arqade import ArqQueue, CancelOutcome, JobNotQueued
+from arqade import ArqQueue, CancelOutcome, JobNotQueued, JobStatus
 
 
 async def publish(queue: ArqQueue, film: str) -> None:
@@ -49,11 +49,14 @@ async def withdraw(queue: ArqQueue, film: str) -> str:
 
 
 async def withdraw_all(queue: ArqQueue, name: str) -> int:
-    """Cancel all jobs of a function that have not begun."""
+    """Cancel all jobs of a function that wait; one that begins meanwhile is stopped."""
     waiting = [
-        job async for job in queue.iter_jobs(status="deferred") if job.name == name
+        job.id
+        async for job in queue.iter_jobs()
+        if job.name == name and job.status is not JobStatus.in_progress
     ]
     removed = 0
-    for job in waiting:
-        removed += await queue.cancel_job(job.id) is CancelOutcome.removed
+    for job_id in waiting:
+        outcome = await queue.cancel_job(job_id, timeout=1)
+        removed += outcome is CancelOutcome.removed
     return removed

@@ -3,7 +3,7 @@
 
 from datetime import timedelta
 
-from arqade import CancelOutcome, JobNotQueued, SyncArqQueue
+from arqade import CancelOutcome, JobNotQueued, JobStatus, SyncArqQueue
 
 
 def publish(queue: SyncArqQueue, film: str) -> None:
@@ -50,11 +50,14 @@ def withdraw(queue: SyncArqQueue, film: str) -> str:
 
 
 def withdraw_all(queue: SyncArqQueue, name: str) -> int:
-    """Cancel all jobs of a function that have not begun."""
+    """Cancel all jobs of a function that wait; one that begins meanwhile is stopped."""
     waiting = [
-        job for job in queue.iter_jobs(status="deferred") if job.name == name
+        job.id
+        for job in queue.iter_jobs()
+        if job.name == name and job.status is not JobStatus.in_progress
     ]
     removed = 0
-    for job in waiting:
-        removed += queue.cancel_job(job.id) is CancelOutcome.removed
+    for job_id in waiting:
+        outcome = queue.cancel_job(job_id, timeout=1)
+        removed += outcome is CancelOutcome.removed
     return removed

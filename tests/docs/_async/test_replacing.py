@@ -50,6 +50,7 @@ async def test_withdraw_all(queue):
     """Jobs of other functions stay."""
     for number in range(3):
         await replacing.save(queue, f"{number}.png", 100)
+    await queue.enqueue("resize", "now.png")
     await queue.enqueue("render", "film", _defer_by=100)
-    assert await replacing.withdraw_all(queue, "resize") == 3
+    assert await replacing.withdraw_all(queue, "resize") == 4
     assert [job.name async for job in queue.iter_jobs()] == ["render"]

@@ -51,6 +51,7 @@ def test_withdraw_all(queue):
     """Jobs of other functions stay."""
     for number in range(3):
         replacing.save(queue, f"{number}.png", 100)
+    queue.enqueue("resize", "now.png")
     queue.enqueue("render", "film", _defer_by=100)
-    assert replacing.withdraw_all(queue, "resize") == 3
+    assert replacing.withdraw_all(queue, "resize") == 4
     assert [job.name for job in queue.iter_jobs()] == ["render"]
