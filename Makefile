@@ -29,9 +29,9 @@ OTHERS := tests $(addprefix --ignore=,$(QUEUES) $(UNMEASURED) \
 
 # With the newest redis-py, all that has to do with it: connections, what servers say, and each operation.
 # Beside it is the oldest Django.
-WITH_NEWEST := tests/django tests/transport \
-  $(foreach name,broken_connections cancel conformance durability enqueue listing opening permissions push \
-    reading round_trips secrets server_check tls,tests/_async/test_$(name).py tests/_sync/test_$(name).py) \
+WITH_NEWEST := tests/django tests/transport tests/protocol/test_errors.py \
+  $(foreach name,broken_connections cancel conformance durability enqueue enqueue_many listing opening permissions push \
+    reading round_trips secrets server_check tls workers,tests/_async/test_$(name).py tests/_sync/test_$(name).py) \
   $(foreach name,bulk clients event_loops forgotten package processes settings,tests/test_$(name).py) \
   $(foreach name,fastapi fastapi_lifespan flask litestar pydantic starlette,tests/integrations/test_$(name).py)
 BREAKING := test-faults-async test-faults-sync

@@ -15,9 +15,11 @@ TRIES = 4
 
 def deliver(to: str, subject: str) -> None:
     message = EmailMessage()
-    message["To"], message["Subject"] = to, subject
-    with smtplib.SMTP("localhost", 25) as server:
-        server.send_message(message, from_addr="shop@example.com")
+    message["From"], message["To"] = "shop@example.com", to
+    message["Subject"] = subject
+    # Its time-out ends before that of the job, which would leave the thread behind.
+    with smtplib.SMTP("localhost", 25, timeout=20) as server:
+        server.send_message(message)
 
 
 async def send_mail(ctx: dict[str, Any], to: str, *, subject: str) -> str:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import attrs
+
 from arqade import RedisSettings, SyncArqQueue, SyncRedisArqQueue
 
 lock = threading.Lock()
@@ -13,7 +15,9 @@ lock = threading.Lock()
 
 @functools.cache
 def opened() -> SyncArqQueue:
-    queue = SyncRedisArqQueue.initialize(RedisSettings.from_env())
+    # Without a server, each request says so at once: others wait for the lock meanwhile.
+    settings = attrs.evolve(RedisSettings.from_env(), conn_retries=0)
+    queue = SyncRedisArqQueue.initialize(settings)
     atexit.register(queue.close)
     return queue
 
@@ -24,8 +28,13 @@ def arq_queue() -> SyncArqQueue:
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    answer = "well"
-    if environ["PATH_INFO"] != "/health":
-        answer = arq_queue().enqueue("resize", "cat.png").id
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    match environ["REQUEST_METHOD"], environ["PATH_INFO"]:
+        case "GET", "/health":
+            status, answer = "200 OK", "well"
+        case "POST", "/jobs":
+            job = arq_queue().enqueue("resize", "cat.png")
+            status, answer = "202 Accepted", job.id
+        case _:
+            status, answer = "404 Not Found", "not found"
+    start_response(status, [("Content-Type", "text/plain")])
     return [answer.encode()]

@@ -135,6 +135,10 @@ class QueueClients:
         # A caller that is cancelled takes no other's client away.
         return await asyncio.shield(mine.opening)
 
+    def known_blocking(self) -> SyncArqQueue | None:
+        """Give the process's client for blocking code, if it is open."""
+        return self._blocking
+
     def known_of_loop(self) -> ArqQueue | None:
         """Give the running event loop's client, if it is open."""
         mine = self._of_loops.get(asyncio.get_running_loop())
@@ -236,11 +240,27 @@ class _BlockingQueue:
         """The queue of operations that name none."""
         return self._clients.options.default_queue_name
 
+    @property
+    def push_mode(self) -> PushMode | None:
+        """How results are heard of; None if none was waited for."""
+        queue = self._clients.known_blocking()
+        return None if queue is None else queue.push_mode
+
     def __getattr__(self, name: str) -> Any:
-        # What looks at any object, as debuggers do, must not connect.
+        # What looks at any object, as debuggers and test tools do, must not connect.
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self._clients.blocking(), name)
+        member = inspect.getattr_static(self._kind(), name, None)
+        if isinstance(member, property):
+            return getattr(self._clients.blocking(), name)
+        if not inspect.isfunction(member):
+            return getattr(self._kind(), name)  # of the class; or there is none, which it says
+
+        @functools.wraps(member)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return getattr(self._clients.blocking(), name)(*args, **kwargs)
+
+        return call
 
     def close(self) -> None:
         """Close the process's clients; the next call opens new ones."""

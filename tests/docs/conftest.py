@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.worker import ROOT, python_with_arq, stock_environment
+from tests.harness.worker import ROOT, ended, python_with_arq, stock_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,5 @@ def worker(redis_url: str, request: pytest.FixtureRequest) -> Iterator[None]:
     module = getattr(request, "param", "docs.examples.worker")
     python = [python_with_arq(), "-m", "arq", f"{module}.WorkerSettings"]
     environment = stock_environment(REDIS_URL=redis_url)
-    with subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
+    with ended(subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)):
         yield
-        process.terminate()

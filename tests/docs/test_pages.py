@@ -17,7 +17,7 @@ import arqade
 from arqade import RedisArqQueue, codecs, exceptions, jobs, models, settings, testing
 from arqade.cli.main import main as command
 from tests.docs.pages import DOCS, PAGES, URL, WORKER, code_blocks, parsed
-from tests.harness.worker import ROOT, python_with_arq
+from tests.harness.worker import ROOT, ended, python_with_arq
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +39,8 @@ def worker(redis_url, directory):
     [module] = [block for block in guide if block.startswith(WORKER)]
     directory.joinpath("worker.py").write_text(module.replace(URL, redis_url), encoding="utf-8")
     python = [python_with_arq(), "-m", "arq", "worker.WorkerSettings"]
-    with subprocess.Popen(python, cwd=directory, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
+    with ended(subprocess.Popen(python, cwd=directory, stderr=subprocess.DEVNULL)):
+        yield
 
 
 @for_each([page for page in PAGES if code_blocks(page, "python") and page != DJANGO_TASKS])

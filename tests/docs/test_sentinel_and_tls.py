@@ -18,7 +18,7 @@ import redis
 from arqade import QueueConnectionError, SyncRedisArqQueue
 from tests.docs.pages import DOCS, code_blocks
 from tests.harness.sentinels import SentinelCluster, free_port
-from tests.harness.worker import ROOT, python_with_arq, stock_environment, wait_until
+from tests.harness.worker import ROOT, ended, python_with_arq, stock_environment, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +32,10 @@ READY = re.compile(rb"Ready to accept|Sentinel ID is")
 
 SERVER_AND_SENTINEL_WITH_TLS = r"""
 $ python -m trustme -i localhost 127.0.0.1
-$ redis-server --port 0 --tls-port 6390 --save '' --tls-auth-clients no \
+$ redis-server --bind 127.0.0.1 --port 0 --tls-port 6390 --save '' --tls-auth-clients no \
     --tls-ca-cert-file client.pem --tls-cert-file server.pem --tls-key-file server.key
-$ printf 'port 0\ntls-port 26379\ntls-replication yes\ntls-auth-clients no\n' > sentinel.conf
+$ printf 'bind 127.0.0.1\nport 0\ntls-port 26379\n' > sentinel.conf
+$ printf 'tls-replication yes\ntls-auth-clients no\n' >> sentinel.conf
 $ printf 'tls-ca-cert-file client.pem\ntls-cert-file server.pem\n' >> sentinel.conf
 $ printf 'tls-key-file server.key\n' >> sentinel.conf
 $ printf 'sentinel monitor mymaster 127.0.0.1 6390 1\n' >> sentinel.conf
@@ -70,6 +71,8 @@ class Terminal:
         if command == "export":
             self._env |= dict([rest[0].split("=", 1)])
         elif command == "redis-server":
+            files = [self._folder / word for word in rest if word.endswith(".conf")]
+            assert "127.0.0.1" in " ".join([line, *(file.read_text("utf-8") for file in files)])
             log = (self._folder / f"server-{len(self._servers)}.log").open("wb")
             with log:
                 server = subprocess.Popen([command, *rest], cwd=self._folder, stdout=log)
@@ -86,6 +89,7 @@ class Terminal:
                 env=self._env,
                 capture_output=True,
                 text=True,
+                timeout=50,
                 check=False,
             )
         return None
@@ -112,11 +116,8 @@ def worker(url: str) -> Iterator[None]:
     """Run the page's worker."""
     python = [python_with_arq(), "-m", "arq", "docs.examples.sentinel_worker.WorkerSettings"]
     environment = stock_environment(ARQADE_URL=url)
-    with subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
+    with ended(subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)):
+        yield
 
 
 def resize(url: str) -> object:
@@ -148,13 +149,16 @@ def test_commands(terminal):
     servers, failover, tls = code_blocks(DOCS / "how-to" / "sentinel-and-tls.md", "console")
     terminal.type(servers)
     wait_until(lambda: replication(terminal.with_ports("7001")).get("slave0", {}).get("offset"))
+    wait_until(lambda: replica_is_known(terminal.with_ports("26379")))
     doctor, enqueued, replaced, shown = terminal.type(failover)
     assert "ok       replica: This is the primary." in doctor.stdout, doctor.stderr
     assert enqueued.stdout == "cat\n", enqueued.stderr
     assert replaced.stdout == "OK\n"
     assert shown.returncode == 0 or "a failover is under way" in shown.stderr
-    wait_until(lambda: replication(terminal.with_ports("7002"))["role"] == "master")
-    wait_until(lambda: "status     queued" in terminal.type("$ arqade show cat")[0].stdout)
+    wait_until(lambda: replication(terminal.with_ports("7002"))["role"] == "master", timeout=30)
+    wait_until(
+        lambda: "status     queued" in terminal.type("$ arqade show cat")[0].stdout, timeout=30
+    )
     _, trusted, refused = terminal.type(tls)
     assert "ok       replica: This is the primary." in trusted.stdout, trusted.stderr
     [said] = re.findall(r"^(Error: .+) \(\.\.\.\)$", tls, re.MULTILINE)
@@ -164,3 +168,10 @@ def test_commands(terminal):
 def replication(port: str) -> dict[str, Any]:
     with redis.Redis(port=int(port)) as client:
         return client.info("replication")
+
+
+def replica_is_known(port: str) -> bool:
+    """Whether the sentinel can fail over: it looks for replicas every ten seconds."""
+    with redis.Redis(port=int(port)) as client:
+        known = client.sentinel_slaves("mymaster")
+    return any(replica["master-link-status"] == "ok" for replica in known)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.docs.pages import DOCS, code_blocks
 from tests.harness.canary import keep_secret
-from tests.harness.worker import stock_environment, wait_until
+from tests.harness.worker import ended, stock_environment, wait_until
 
 PAGE = DOCS / "tutorial.md"
 FILES = DOCS / "examples" / "tutorial"
@@ -39,7 +39,7 @@ class Reader(NamedTuple):
     def start(self, command: str, output: Path) -> contextlib.AbstractContextManager[None]:
         return running(shlex.split(command), self, output)
 
-    def type(self, command: str) -> str:
+    def type(self, command: str, *, fails: bool = False) -> str:
         """Carry out a command, and give what it prints."""
         done = subprocess.run(
             shlex.split(command),
@@ -47,23 +47,21 @@ class Reader(NamedTuple):
             env=self.environment,
             capture_output=True,
             text=True,
+            timeout=50,
             check=False,
         )
+        assert bool(done.returncode) is fails, done
         return done.stdout + done.stderr
 
 
 @contextlib.contextmanager
 def running(words, reader, output):
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(
+    with output.open("wb") as file:
+        process = subprocess.Popen(
             words, cwd=reader.folder, env=reader.environment, stdout=file, stderr=file
-        ) as process,
-    ):
-        try:
+        )
+        with ended(process):
             yield
-        finally:
-            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +142,8 @@ def test_command_line(reader, block):
     """The commands print what the page shows."""
     for shown in block.strip().split("$ ")[1:]:
         command, _, printed = shown.partition("\n")
-        assert reader.type(command).strip() == printed.strip()
+        said = reader.type(command, fails=printed.startswith("Error"))
+        assert said.strip() == printed.strip()
 
 
 @pytest.mark.parametrize(

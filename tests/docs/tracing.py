@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import set_tracer_provider
 
-from tests.harness.worker import PATIENCE, ROOT, python_with_arq, stock_environment
+from tests.harness.worker import ROOT, ended, python_with_arq, stock_environment
 
 if TYPE_CHECKING:
     from typing import Self
@@ -66,11 +66,8 @@ class TracedWorker:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE)
-        finally:
-            self._process.kill()
+        with ended(self._process):
+            pass
         output, self.log = (self._read(file) for file in self._files)
         decoder = json.JSONDecoder()
         while output:

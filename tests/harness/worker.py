@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import redis
 
@@ -25,6 +26,7 @@ __all__ = [
     "ROOT",
     "WorkerFailedError",
     "WorkerProcess",
+    "ended",
     "keys_of_arq",
     "python_with_arq",
     "run_burst",
@@ -94,6 +96,20 @@ def keys_of_arq(client: redis.Redis) -> set[bytes]:
 def wait_until_started(client: redis.Redis, job_id: str = "k") -> None:
     """Wait until a stock worker runs a job."""
     wait_until(lambda: job_id in started_jobs(client))
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    """Let nothing be left of a process: it is asked to end, and then made to."""
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def stock_environment(**variables: str) -> dict[str, str]:

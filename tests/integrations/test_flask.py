@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from arqade import (
     PickleCodec,
     QueueConnectionError,
     RedisSettings,
+    SyncRedisArqQueue,
 )
 from arqade.flask import (
     Arqade,
@@ -47,6 +50,18 @@ def make_app(**config):
     app.config.from_mapping(config)
     Arqade(app)
     return app
+
+
+def test_looks_connect_nowhere():
+    """Debuggers and test tools look at all of a queue, and nothing is asked of the server."""
+    app = make_app(ARQADE_URL="redis://127.0.0.1:1/0?conn_retries=0&retry_budget=0.5")
+    with app.app_context():
+        queue = get_queue()
+        assert isinstance(queue, SyncRedisArqQueue)
+        assert "enqueue" in dict(inspect.getmembers(queue, inspect.isroutine))
+        assert mock.create_autospec(queue).enqueue
+        with pytest.raises(QueueConnectionError):
+            queue.ping()
 
 
 def connections(raw):

@@ -21,7 +21,10 @@ async def remind(queue: ArqQueue, to: str, order: int) -> str:
 
 
 async def state(queue: ArqQueue, job_id: str) -> str:
-    if await queue.get_job_status(job_id) is not JobStatus.complete:
+    status = await queue.get_job_status(job_id)
+    if status is JobStatus.not_found:
+        return "unknown"
+    if status is not JobStatus.complete:
         return "waiting"
     result = await queue.get_job_result(job_id)
     return "sent" if result.success else f"failed: {result.result!r}"

@@ -22,7 +22,10 @@ def remind(queue: SyncArqQueue, to: str, order: int) -> str:
 
 
 def state(queue: SyncArqQueue, job_id: str) -> str:
-    if queue.get_job_status(job_id) is not JobStatus.complete:
+    status = queue.get_job_status(job_id)
+    if status is JobStatus.not_found:
+        return "unknown"
+    if status is not JobStatus.complete:
         return "waiting"
     result = queue.get_job_result(job_id)
     return "sent" if result.success else f"failed: {result.result!r}"

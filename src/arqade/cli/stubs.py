@@ -39,13 +39,13 @@ def stubs(settings: str, output: Path | None, checked: Path | None) -> None:
     except StubsError as error:
         raise CommandError(str(error), Status.usage) from error
     try:
-        if checked is not None:
-            difference = drift(checked, text)
-            click.echo(difference, nl=False)
-            finish(ok=not difference)
-        elif output is not None:
+        difference = None if checked is None else drift(checked, text)
+        if output is not None:
             output.write_text(text, encoding="utf-8")
-        else:
-            click.echo(text, nl=False)
     except OSError as error:
         raise CommandError(str(error), Status.usage) from error
+    if difference is not None:
+        click.echo(difference, nl=False)
+        finish(ok=not difference)
+    elif output is None:
+        click.echo(text, nl=False)

@@ -48,6 +48,7 @@ async def test_revoked(mock):
     job_id = await mail.send(mock, "ann@example.com", "Hello")
     assert await mail.revoke(mock, job_id) == "removed"
     assert await mail.revoke(mock, job_id) == "not_found"
+    assert await mail.state(mock, job_id) == "unknown"
 
 
 async def test_failed(mock):

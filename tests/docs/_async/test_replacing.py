@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from arqade._concurrency import async_sleep
 from docs.examples._async import replacing
 
 
@@ -40,8 +41,10 @@ async def test_withdraw(queue):
 async def test_withdraw_running(queue, worker):
     """A worker stops a job that runs."""
     await replacing.publish(queue, "film")
-    while await queue.get_job_status("render:film") != "in_progress":
-        pass
+    for _ in range(2000):
+        if await queue.get_job_status("render:film") == "in_progress":
+            break
+        await async_sleep(0.01)
     assert await replacing.withdraw(queue, "film") == "It was stopped in the middle."
     assert await replacing.withdraw(queue, "film") == "Too late: it has finished."
 

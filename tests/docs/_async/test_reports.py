@@ -17,6 +17,7 @@ async def test_report(queue, worker):
     """A stock worker makes the report once, however often it is ordered, and mails it then."""
     job_id = await reports.order(queue, "2026-11")
     assert await reports.order(queue, "2026-11") == job_id == "report-2026-11"
+    await queue.wait_for_result(job_id, timeout=20)  # the worker may not be there yet
     assert await reports.fetch(queue, job_id) == 107
     mail = await queue.wait_for_result("mail-2026-11", timeout=20)
     assert mail.unwrap() == "2026-11: 107"

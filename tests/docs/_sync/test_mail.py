@@ -49,6 +49,7 @@ def test_revoked(mock):
     job_id = mail.send(mock, "ann@example.com", "Hello")
     assert mail.revoke(mock, job_id) == "removed"
     assert mail.revoke(mock, job_id) == "not_found"
+    assert mail.state(mock, job_id) == "unknown"
 
 
 def test_failed(mock):

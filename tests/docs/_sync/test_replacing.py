@@ -1,6 +1,7 @@
 # Generated from tests/docs/_async/test_replacing.py by "make generate"; do not edit.
 from __future__ import annotations
 
+from arqade._concurrency import sleep
 from docs.examples._sync import replacing
 
 
@@ -41,8 +42,10 @@ def test_withdraw(queue):
 def test_withdraw_running(queue, worker):
     """A worker stops a job that runs."""
     replacing.publish(queue, "film")
-    while queue.get_job_status("render:film") != "in_progress":
-        pass
+    for _ in range(2000):
+        if queue.get_job_status("render:film") == "in_progress":
+            break
+        sleep(0.01)
     assert replacing.withdraw(queue, "film") == "It was stopped in the middle."
     assert replacing.withdraw(queue, "film") == "Too late: it has finished."
 

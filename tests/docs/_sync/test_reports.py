@@ -18,6 +18,7 @@ def test_report(queue, worker):
     """A stock worker makes the report once, however often it is ordered, and mails it then."""
     job_id = reports.order(queue, "2026-11")
     assert reports.order(queue, "2026-11") == job_id == "report-2026-11"
+    queue.wait_for_result(job_id, timeout=20)  # the worker may not be there yet
     assert reports.fetch(queue, job_id) == 107
     mail = queue.wait_for_result("mail-2026-11", timeout=20)
     assert mail.unwrap() == "2026-11: 107"
