@@ -208,7 +208,8 @@ def unknown_script(raw):
 @contextlib.contextmanager
 def loading(raw):
     """A server that loads for longer than a call has time."""
-    raw.mset({f"large:{number}": "x" * 100 for number in range(4000)})
+    # It answers between two keys of this size.
+    raw.mset({f"large:{number}": "x" * 1100 for number in range(4000)})
     with troubles.loading(raw, None):
         yield
 

@@ -38,7 +38,7 @@ CURES: tuple[tuple[type[Exception], str, str], ...] = (
     (redis_errors.ClusterDownError, r"\bMASTERDOWN\b|\bCLUSTERDOWN\b", "see where its primary is"),
     (redis_errors.ResponseError, r"\bBUSY\b", "see which script holds it up"),
     (
-        redis_errors.ResponseError,
+        redis_errors.AskError,  # and MovedError, which is one
         r"\b(MOVED|ASK|CROSSSLOT)\b|hash to the same slot|non local key",
         "use a server that is in no cluster",
     ),
