@@ -24,6 +24,7 @@ from arqade import (
     SyncMockArqQueue,
     SyncRedisArqQueue,
 )
+from arqade.codecs._base import has_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +88,7 @@ def codec_from(value: object) -> Codec:
             value = resolve_name(value)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(f"the codec {value!r} can't be imported: {error}") from error
-    if isinstance(value, type) or not all(
-        callable(getattr(value, name, None)) for name in ("dumps", "loads", "worker_settings")
-    ):
+    if not has_methods(value, "dumps", "loads", "worker_settings"):
         shown = value if isinstance(value, type) else type(value)
         raise ConfigurationError(
             f"a codec is needed, or the name of one, not {shown.__module__}.{shown.__qualname__}"

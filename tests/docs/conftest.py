@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.worker import ROOT, ended, python_with_arq, stock_environment
+from tests.harness.worker import arq_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +14,5 @@ if TYPE_CHECKING:
 def worker(redis_url: str, request: pytest.FixtureRequest) -> Iterator[None]:
     """The worker of the examples, or of the module that is a parameter, on `queue`'s server."""
     module = getattr(request, "param", "docs.examples.worker")
-    python = [python_with_arq(), "-m", "arq", f"{module}.WorkerSettings"]
-    environment = stock_environment(REDIS_URL=redis_url)
-    with ended(subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)):
+    with arq_process(f"{module}.WorkerSettings", REDIS_URL=redis_url):
         yield

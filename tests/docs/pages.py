@@ -10,6 +10,7 @@ from sybil import Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.myst import CodeBlockParser
 
+from arqade.cli.main import main as command
 from tests.harness.worker import ROOT
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sybil import Document, Example
 
-__all__ = ["DOCS", "PAGES", "URL", "WORKER", "code_blocks", "parsed", "rows"]
+__all__ = ["DOCS", "PAGES", "URL", "WORKER", "assert_known", "code_blocks", "parsed", "rows"]
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)]
@@ -53,6 +54,14 @@ def code_blocks(page: Path, language: str) -> list[str]:
     """The texts of a page's blocks of a language."""
     document = parsed(page, CodeBlockParser(language, lambda _: None))
     return [str(example.parsed) for example in document.examples()]
+
+
+def assert_known(words: list[str]) -> None:
+    """Fail if the command line `arqade` has no such command, option or argument."""
+    with command.make_context("arqade", words) as group:
+        name, chosen, rest = command.resolve_command(group, group._protected_args + group.args)
+        assert chosen is not None, words
+        chosen.make_context(name, rest, parent=group).close()
 
 
 def rows(page: Path, *columns: str) -> list[list[str]]:

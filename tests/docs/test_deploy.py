@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 from arqade import SyncRedisArqQueue
-from arqade.cli.main import main as arqade
-from tests.docs.pages import DOCS, code_blocks
+from tests.docs.pages import DOCS, assert_known, code_blocks
 from tests.harness.web_servers import NAME, running
 from tests.harness.worker import python_with_arq, stock_environment, wait_until
 
@@ -105,11 +104,7 @@ def test_commands():
     found += [line.split() for line in re.findall(r"\s-- (arqade .+)$", page, re.MULTILINE)]
     for command, *rest in found:
         if command == "arqade":
-            with arqade.make_context("arqade", rest) as group:
-                words = group._protected_args + group.args
-                name, chosen, words = arqade.resolve_command(group, words)
-                assert chosen is not None
-                chosen.make_context(name, words, parent=group).close()
+            assert_known(rest)
 
 
 def test_manifests(image, environment, monkeypatch):

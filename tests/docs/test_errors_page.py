@@ -10,6 +10,7 @@ import re
 import attrs
 import pytest
 import redis
+from fastapi.testclient import TestClient
 from redis.connection import DefaultParser
 
 import arqade
@@ -126,11 +127,8 @@ def test_hierarchy():
     assert exceptions.ConfigurationError.__bases__[1:] == (ValueError,)
 
 
-def test_handler(monkeypatch):
+def test_handler():
     """FastAPI answers as the page says."""
-    pytest.importorskip("httpx")
-    from fastapi.testclient import TestClient  # noqa: PLC0415
-
     [block] = [block for block in code_blocks(PAGE, "python") if "FastAPI()" in block]
     names = {}
     exec(block, names)

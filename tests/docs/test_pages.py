@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import re
 import shlex
-import subprocess
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -15,9 +14,8 @@ import pytest
 
 import arqade
 from arqade import RedisArqQueue, codecs, exceptions, jobs, models, settings, testing
-from arqade.cli.main import main as command
-from tests.docs.pages import DOCS, PAGES, URL, WORKER, code_blocks, parsed
-from tests.harness.worker import ROOT, ended, python_with_arq
+from tests.docs.pages import DOCS, PAGES, URL, WORKER, assert_known, code_blocks, parsed
+from tests.harness.worker import ROOT, arq_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +36,7 @@ def worker(redis_url, directory):
     guide = code_blocks(DOCS / "guide.md", "python")
     [module] = [block for block in guide if block.startswith(WORKER)]
     directory.joinpath("worker.py").write_text(module.replace(URL, redis_url), encoding="utf-8")
-    python = [python_with_arq(), "-m", "arq", "worker.WorkerSettings"]
-    with ended(subprocess.Popen(python, cwd=directory, stderr=subprocess.DEVNULL)):
+    with arq_process("worker.WorkerSettings", cwd=directory):
         yield
 
 
@@ -76,12 +73,8 @@ def test_commands(page, tmp_path, monkeypatch):
     tmp_path.joinpath("docs").mkdir()
     for line in shown_commands(page):
         words = shlex.split(line, comments=True)
-        if words[:1] != ["arqade"]:
-            continue
-        with command.make_context("arqade", words[1:]) as group:
-            name, chosen, rest = command.resolve_command(group, group._protected_args + group.args)
-            assert chosen is not None, line
-            chosen.make_context(name, rest, parent=group).close()
+        if words[:1] == ["arqade"]:
+            assert_known(words[1:])
 
 
 def test_all_python_is_tested():

@@ -18,7 +18,7 @@ import redis
 from arqade import QueueConnectionError, SyncRedisArqQueue
 from tests.docs.pages import DOCS, code_blocks
 from tests.harness.sentinels import SentinelCluster, free_port
-from tests.harness.worker import ROOT, ended, python_with_arq, stock_environment, wait_until
+from tests.harness.worker import arq_process, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,17 +111,10 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         yield terminal
 
 
-@contextlib.contextmanager
-def worker(url: str) -> Iterator[None]:
-    """Run the page's worker."""
-    python = [python_with_arq(), "-m", "arq", "docs.examples.sentinel_worker.WorkerSettings"]
-    environment = stock_environment(ARQADE_URL=url)
-    with ended(subprocess.Popen(python, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)):
-        yield
-
-
 def resize(url: str) -> object:
-    with worker(url), SyncRedisArqQueue.from_url(url) as queue:
+    """Have the page's worker run a job, and give its result."""
+    worker = arq_process("docs.examples.sentinel_worker.WorkerSettings", ARQADE_URL=url)
+    with worker, SyncRedisArqQueue.from_url(url) as queue:
         job = queue.enqueue("resize", "cat.png", width=300)
         return queue.wait_for_result(job.id, timeout=20).unwrap()
 

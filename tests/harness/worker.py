@@ -26,6 +26,7 @@ __all__ = [
     "ROOT",
     "WorkerFailedError",
     "WorkerProcess",
+    "arq_process",
     "ended",
     "keys_of_arq",
     "python_with_arq",
@@ -110,6 +111,26 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def arq_process(
+    settings: str, *, cwd: Path = ROOT, **variables: str
+) -> contextlib.AbstractContextManager[subprocess.Popen[Any]]:
+    """Run a stock worker in silence for the length of a block.
+
+    Args:
+        settings: Where its settings are, as for arq.
+        cwd: Where it looks for them.
+        **variables: Of its environment.
+    """
+    return ended(
+        subprocess.Popen(
+            [python_with_arq(), "-m", "arq", settings],
+            cwd=cwd,
+            env=stock_environment(**variables),
+            stderr=subprocess.DEVNULL,
+        )
+    )
 
 
 def stock_environment(**variables: str) -> dict[str, str]:

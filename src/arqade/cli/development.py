@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from arqade._signals import stop
 from arqade.embedded import RedisServer
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ __all__ = ["Development"]
 
 LOOK_SECONDS: Final = 0.4
 """Between looks at the files."""
-
-STOP_SECONDS: Final = 5.0
-"""From SIGTERM to SIGKILL."""
 
 NO_CODE: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
 """Folders that are not looked into, beside hidden ones and virtual environments."""
@@ -99,12 +97,7 @@ class Development:
         try:
             yield worker
         finally:
-            worker.terminate()
-            try:
-                worker.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+            stop(worker)
 
     def _wait_for_change(self, seen: Snapshot, worker: subprocess.Popen[bytes]) -> str:
         """Wait until files differ, and name the first that does."""

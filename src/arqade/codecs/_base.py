@@ -31,6 +31,7 @@ __all__ = [
     "check_place",
     "check_size",
     "full_name",
+    "has_methods",
     "is_deeper",
     "is_result",
     "reason_of",
@@ -85,19 +86,24 @@ class Codec(Protocol):
         ...
 
 
+def has_methods(value: object, *names: str) -> bool:
+    """Tell whether an object has these methods; a class, which has them too, reads nothing."""
+    return not isinstance(value, type) and all(
+        callable(getattr(value, name, None)) for name in names
+    )
+
+
 def check_codec(what: str, value: object) -> Codec:
     """Give back a codec, or raise.
 
     Args:
         what: What it is for, for the message.
-        value: The codec: an instance, since a class has the methods, too, and reads nothing.
+        value: The codec.
 
     Raises:
         TypeError: It is no codec.
     """
-    if isinstance(value, type) or not all(
-        callable(getattr(value, name, None)) for name in ("dumps", "loads")
-    ):
+    if not has_methods(value, "dumps", "loads"):
         kind = (
             f"the class {full_name(value)}" if isinstance(value, type) else full_name(type(value))
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import arqade
-from arqade._signals import stop_on_sigterm
+from arqade._signals import stop, stop_on_sigterm
 from arqade.demo.calls import call_from_async_code, call_from_sync_code
 from arqade.demo.files import text_files
 from arqade.demo.report import CallError, DemoError, Report, plain, table, totals
@@ -34,9 +34,6 @@ WIDTHS = (60, 100)
 
 LAST_LINES = 20
 """How much of the worker's output to show if something goes wrong."""
-
-STOP_SECONDS = 5
-"""From SIGTERM to SIGKILL."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,26 +129,18 @@ def _arq_worker(url: str) -> Iterator[subprocess.Popen[bytes]]:
             _wait_until_ready(process)
             yield process
         except DemoError:
-            _stop(process)
+            stop(process)
             output.seek(0)
             lines = output.read().decode(errors="replace").splitlines()[-LAST_LINES:]
             print("The worker's last words:", *lines, sep="\n", file=sys.stderr)
             raise
         finally:
-            _stop(process)
+            stop(process)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
     if process.stdout is None or not process.stdout.readline():
         raise DemoError(f"The worker ended at once, with exit code {process.wait()}.")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 if __name__ == "__main__":
